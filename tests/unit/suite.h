@@ -1,0 +1,23 @@
+/* suite.h: the few lines that every unit test's main would repeat. */
+#ifndef TT_TEST_SUITE_H
+#define TT_TEST_SUITE_H
+
+#include <check.h>
+#include <stdlib.h>
+
+/* Run one test case as a suite of its name; the value for main to return. */
+static inline int suite_run(const char *name, TCase *tcase)
+{
+    Suite *suite = suite_create(name);
+    SRunner *runner;
+    int failed;
+
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
