@@ -1,0 +1,123 @@
+/* db.h: what the library needs of a database client library. drv_mysql.c implements it once for
+ * MariaDB Connector/C and for Oracle's libmysqlclient; the services above know only this header.
+ *
+ * A connection is used by one thread at a time. The calls block; they end early when another thread
+ * calls `abort` on the connection, which shuts its socket down: that is how deadlines work, to the
+ * millisecond, with client libraries whose own timeouts are in seconds.
+ */
+#ifndef TT_DRV_DB_H
+#define TT_DRV_DB_H
+
+#include <twotier/error.h>
+#include <twotier/value.h>
+
+#include "base/buf.h"
+#include "core/position.h"
+
+/* What became of a request. */
+typedef enum tt_db_status {
+    TT_DB_OK = 0,
+    TT_DB_REFUSED, /* the server answered with an error: the request had no effect */
+    TT_DB_UNSENT,  /* no connection: the request never left */
+    TT_DB_LOST, /* the link broke or was aborted after sending: the server may still execute it */
+    TT_DB_DEMOTED, /* refused because the node is read-only (1290, 1792, 1836): find the primary */
+    TT_DB_LOCAL    /* failed on our side (memory, limits, parameters); the link is usable or is
+                      marked broken, and a write may have had its effect only if sent_write says so */
+} tt_db_status;
+
+typedef struct tt_db_target {
+    const char *host;
+    const char *socket; /* path, or NULL for TCP */
+    unsigned port;
+    const char *user, *password, *schema, *charset;
+    const char *tls_mode, *tls_ca; /* NULL: as the client library does by default */
+    int connect_timeout_ms;
+    unsigned max_statements; /* prepared statements kept on the connection */
+} tt_db_target;
+
+typedef struct tt_db_conn tt_db_conn;
+
+/* Who is at the other end: read once, when the connection is made. */
+typedef struct tt_db_peer {
+    tt_family family;
+    char
+        identity[TT_SOURCE_MAX + 1]; /* MySQL: server_uuid; MariaDB: "id-<server_id>". No blanks. */
+    char version[64];
+    uint64_t connection_id;
+} tt_db_peer;
+
+/* What a write left behind. */
+typedef struct tt_db_effect {
+    uint64_t affected_rows, insert_id;
+    bool position_known;
+    tt_buf position; /* points (core/position.h) of the transaction just committed, or "" */
+} tt_db_effect;
+
+/* A look at a node, all from one statement where the protocol asks for it. */
+typedef struct tt_db_sample {
+    char identity[TT_SOURCE_MAX + 1];
+    bool read_only;
+    tt_buf applied; /* server's text: gtid_executed / MariaDB: gtid_binlog_pos on a writable server,
+                       gtid_slave_pos on a read-only one */
+    /* filled by `inspect` only */
+    bool replica;         /* has a row of replica status */
+    bool threads_running; /* both */
+    bool lag_known;
+    int64_t lag_ms;          /* seconds behind, as the server says: see health for what it hides */
+    double last_event_age_s; /* age of the last event or heartbeat received, < 0 unknown */
+} tt_db_sample;
+
+/* Bounds of what a read may bring. */
+typedef struct tt_db_limits {
+    size_t max_bytes;
+    uint64_t max_rows;
+} tt_db_limits;
+
+typedef struct tt_db_driver {
+    const char *name; /* "mariadb" or "mysql", and the library's version */
+
+    /* Connect, arm session tracking of positions and of session state, learn the peer. */
+    tt_db_status (*connect)(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,
+                            tt_error *err);
+    void (*close)(tt_db_conn *c);
+    const tt_db_peer *(*peer)(const tt_db_conn *c);
+
+    /* Any thread, at any time between connect and close: end the call in progress, as lost. */
+    void (*abort)(tt_db_conn *c);
+    /* Forget an abort that came too late; false when the link is unusable. */
+    bool (*usable)(const tt_db_conn *c);
+    /* Has the session state worth resetting (tracked by the server, or an open transaction)? */
+    bool (*dirty)(const tt_db_conn *c);
+    tt_db_status (*reset)(tt_db_conn *c, tt_error *err);
+    tt_db_status (*ping)(tt_db_conn *c, tt_error *err);
+
+    /* Prepare (or reuse), bind, execute; the rows in the encoding of core/columns.h, appended to
+     * `out`. A statement that gives no rows at all is an error. */
+    tt_db_status (*read)(tt_db_conn *c, tt_str sql, const tt_value *params, size_t n_params,
+                         const tt_db_limits *limits, tt_buf *out, tt_error *err);
+    /* The same for a statement that changes something. */
+    tt_db_status (*write)(tt_db_conn *c, tt_str sql, const tt_value *params, size_t n_params,
+                          tt_db_effect *effect, tt_error *err);
+    /* BEGIN, COMMIT, ROLLBACK, ...: text protocol; effect may be NULL. */
+    tt_db_status (*command)(tt_db_conn *c, const char *sql, tt_db_effect *effect, tt_error *err);
+
+    /* One statement: identity, read_only and position. */
+    tt_db_status (*sample)(tt_db_conn *c, tt_db_sample *out, tt_error *err);
+    /* `sample`, and the state of replication. Needs the monitoring privilege. */
+    tt_db_status (*inspect)(tt_db_conn *c, tt_db_sample *out, tt_error *err);
+    /* Wait until the node has applied `points`; *reached tells. timeout_ms 0 = look only. */
+    tt_db_status (*wait)(tt_db_conn *c, tt_str points, int timeout_ms, bool *reached,
+                         tt_error *err);
+    /* Kill a connection of the same server and see it gone within timeout_ms; *gone tells. A
+     * connection that does not exist is gone. */
+    tt_db_status (*kill)(tt_db_conn *c, uint64_t connection_id, int timeout_ms, bool *gone,
+                         tt_error *err);
+} tt_db_driver;
+
+/* The client library this build links. */
+extern const tt_db_driver tt_db_driver_linked;
+/* Initialise the client library once in the process; restores the SIGPIPE disposition that it
+ * changes. Any thread. */
+TT_MUST int tt_db_driver_start(tt_error *err);
+
+#endif
