@@ -8,9 +8,9 @@
  *   source:n,source:n       (no blanks, ordered by source; "" is the empty set)
  * which is what tags, entries and session tokens carry.
  *
- * A tt_applied is all that a node says it has: MySQL's executed set with its gaps, or MariaDB's last
- * point for each domain. Points are met by it or not; nothing is guessed: a point of a source that
- * MariaDB's domain was last written by another server is not met.
+ * A tt_applied is all that a node says it has: MySQL's executed set with its gaps, or MariaDB's
+ * last point for each domain. Points are met by it or not; nothing is guessed: a point of a source
+ * that MariaDB's domain was last written by another server is not met.
  */
 #ifndef TT_CORE_POSITION_H
 #define TT_CORE_POSITION_H
@@ -70,5 +70,8 @@ TT_MUST bool tt_applied_subset(const tt_applied *a, const tt_applied *b);
 /* The points that `s` certainly meets, as text: MySQL the end of the interval that starts at 1, for
  * each source that has one; MariaDB its items. A lower bound. */
 void tt_applied_points(const tt_applied *s, tt_buf *out);
+/* The highest number of every source, as text: an upper bound. A node that has all of it has at
+ * least what `s` holds. */
+void tt_applied_highest(const tt_applied *s, tt_buf *out);
 
 #endif
