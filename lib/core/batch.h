@@ -17,7 +17,8 @@
 
 typedef enum tt_cmd_kind {
     TT_CMD_GET,   /* the value of `key`, or nil; no arguments */
-    TT_CMD_SCRIPT /* run the script on `key` with `args`; the first argument is its verb */
+    TT_CMD_SCRIPT /* run the script on `key`: ARGV is args[0] (the verb), the epoch of the
+                     connection (put there by the driver), then the other arguments */
 } tt_cmd_kind;
 
 typedef struct tt_cmd {

@@ -1,0 +1,40 @@
+/* repair.h: finish what a write could not: settle an outcome, bump, withdraw; and reap the marks of
+ * dead writers. Run in the background, one repair at a time, until it is acknowledged.
+ *
+ *   TERM (does it still name the server of the mark?) ─yes─▶ KILL ─gone─▶ BUMP ─▶ done
+ *     └────────────── no: that server commits nothing more ──────────────▶ BUMP
+ */
+#ifndef TT_CORE_REPAIR_H
+#define TT_CORE_REPAIR_H
+
+#include "core/core.h"
+
+typedef enum tt_repair_phase {
+    TT_REPAIR_BEGIN,
+    TT_REPAIR_TERM,
+    TT_REPAIR_KILL,
+    TT_REPAIR_BUMP,
+    TT_REPAIR_END
+} tt_repair_phase;
+
+typedef struct tt_repair_op {
+    tt_core *core;
+    tt_repair *repair; /* owned until the end */
+    tt_repair_phase phase;
+    tt_notes notes;
+    tt_nonce version;
+    tt_number number;
+    int n_keys;
+    tt_cmd cmds[TT_BATCH_MAX];
+    bool ok; /* outcome: done; else it goes back into the queue, or is dropped when it is a reap */
+} tt_repair_op;
+
+/* Take the first repair that is due off the queue; NULL when there is none. */
+tt_repair *tt_repair_next(tt_core *c, int64_t now_ns);
+void tt_repair_init(tt_repair_op *op, tt_core *core, tt_repair *repair);
+/* Every step is serialised. */
+void tt_repair_step(tt_repair_op *op, const tt_event *ev, tt_act *act);
+/* Free the repair, or put it back for later. */
+void tt_repair_finish(tt_repair_op *op, int64_t now_ns);
+
+#endif

@@ -1,0 +1,63 @@
+#include "core/tag.h"
+
+/* T1, version, epoch: fixed places, so that a hit costs a few comparisons. */
+enum { AT_VERSION = 3, AT_EPOCH = AT_VERSION + TT_NONCE_BYTES + 1 };
+enum { AT_BARRIER = AT_EPOCH + TT_EPOCH_BYTES + 1 };
+
+static bool is_newer(tt_str text)
+{
+    size_t i = 1;
+
+    if (text.n < 3 || text.p[0] != 'T')
+        return false;
+    while (i < text.n && text.p[i] >= '0' && text.p[i] <= '9')
+        i++;
+    return i > 1 && i < text.n && text.p[i] == ' ';
+}
+
+tt_tag_kind tt_tag_parse(tt_str text, tt_tag *out)
+{
+    const char *end;
+
+    if (text.n < 3 || memcmp(text.p, "T1 ", 3) != 0)
+        return is_newer(text) ? TT_TAG_NEWER : TT_TAG_ABSENT;
+    if (text.n <= AT_BARRIER || text.p[AT_EPOCH - 1] != ' ' || text.p[AT_BARRIER - 1] != ' ')
+        return TT_TAG_ABSENT;
+    out->version = tt_str_n(text.p + AT_VERSION, TT_NONCE_BYTES);
+    out->epoch = tt_str_n(text.p + AT_EPOCH, TT_EPOCH_BYTES);
+    out->barrier = tt_str_n(text.p + AT_BARRIER, text.n - AT_BARRIER);
+    out->marks = tt_str_n(NULL, 0);
+    end = memchr(out->barrier.p, ' ', out->barrier.n);
+    if (end) {
+        size_t n = (size_t)(end - out->barrier.p);
+
+        out->marks = tt_str_n(end + 1, out->barrier.n - n - 1);
+        out->barrier.n = n;
+    }
+    return out->barrier.n ? TT_TAG_VALID : TT_TAG_ABSENT;
+}
+
+tt_tag_kind tt_tag_parse_reply(tt_str reply, tt_tag *out, uint64_t *now_ms)
+{
+    tt_str text = tt_str_cut(&reply, '\n');
+
+    if (!tt_str_u64(reply, now_ms))
+        *now_ms = 0;
+    return tt_tag_parse(text, out);
+}
+
+bool tt_mark_next(tt_str *rest, tt_mark *out)
+{
+    while (rest->n) {
+        tt_str mark = tt_str_cut(rest, ' ');
+
+        out->nonce = tt_str_cut(&mark, ',');
+        if (out->nonce.n == TT_NONCE_BYTES &&
+            tt_str_u64(tt_str_cut(&mark, ','), &out->deadline_ms)) {
+            out->server = tt_str_cut(&mark, ',');
+            if (out->server.n && tt_str_u64(mark, &out->connection))
+                return true;
+        }
+    }
+    return false;
+}

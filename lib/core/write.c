@@ -1,0 +1,417 @@
+#include "core/write.h"
+
+#include <twotier/error.h>
+
+#include "core/barrier.h"
+#include "core/tag.h"
+
+enum { RESTARTS_MAX = 4 };
+
+static bool rule(const tt_write_op *op, tt_rule r)
+{
+    return tt_core_rule(op->core, r);
+}
+
+static void note(tt_write_op *op, tt_note n)
+{
+    op->notes |= TT_NOTE_BIT(n);
+}
+
+void tt_write_init(tt_write_op *op, tt_core *core, const tt_write_request *rq, void *owner)
+{
+    TT_ASSERT(rq->n_tags >= 0 && rq->n_tags <= TT_TAGS_MAX);
+    memset(op, 0, offsetof(tt_write_op, cmds));
+    op->core = core;
+    op->rq = rq;
+    op->node = -1;
+    op->position = tt_buf_init(core->a);
+    tt_waiter_init(&op->waiter, owner);
+    op->nonce = tt_nonce_new(core->rng);
+}
+
+void tt_write_finish(tt_write_op *op)
+{
+    tt_list_remove(&op->waiter.link);
+    tt_buf_free(&op->position);
+}
+
+static bool has_tags(const tt_write_op *op)
+{
+    return op->core->cfg.cache && op->rq->n_tags > 0;
+}
+
+/* ---- ends and background work ------------------------------------------------------------------
+ */
+
+static void end(tt_write_op *op, int code, tt_act *act)
+{
+    op->code = code;
+    op->phase = TT_WRITE_END;
+    act->what = TT_DO_DONE;
+}
+
+/* Leave the bumps to the background. Without memory for that the marks still stand, and whoever
+ * meets them past their deadline reaps them. */
+static void leave_repair(tt_write_op *op, bool kill, bool withdraw)
+{
+    tt_repair *r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
+                                  op->position.n ? tt_buf_str(&op->position) : TT_STR("P"),
+                                  op->rq->tag_keys, op->rq->n_tags);
+
+    if (!r)
+        return;
+    r->kill = kill;
+    r->withdraw = withdraw;
+}
+
+static void tag_batch(tt_write_op *op, const tt_str *args, int n_args, tt_write_phase phase,
+                      tt_act *act)
+{
+    for (int i = 0; i < op->rq->n_tags; i++)
+        op->cmds[i] = tt_cmd_script(op->rq->tag_keys[i], args, n_args);
+    op->phase = phase;
+    act->what = TT_DO_CACHE;
+    act->batch = (tt_batch){op->cmds, op->rq->n_tags};
+}
+
+static void withdraw(tt_write_op *op, tt_write_phase phase, tt_act *act)
+{
+    tt_str args[] = {TT_STR("withdraw"), tt_nonce_str(&op->nonce),
+                     tt_number_text(&op->numbers[0], op->core->cfg.tag_ttl_ms)};
+
+    tag_batch(op, args, TT_COUNT(args), phase, act);
+}
+
+static void bump(tt_write_op *op, tt_write_phase phase, tt_act *act)
+{
+    tt_str args[5];
+
+    op->version = tt_nonce_new(op->core->rng);
+    args[0] = TT_STR("bump");
+    args[1] = tt_nonce_str(&op->version);
+    args[2] = tt_nonce_str(&op->nonce);
+    args[3] = op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
+    args[4] = tt_number_text(&op->numbers[0], op->core->cfg.tag_ttl_ms);
+    tag_batch(op, args, TT_COUNT(args), phase, act);
+}
+
+/* Did every command of the batch do what it says, and do the tags speak our protocol? */
+static bool all_done(const tt_answers *answers, int first)
+{
+    tt_tag tag;
+    uint64_t now_ms;
+
+    if (!answers->ok)
+        return false;
+    for (int i = first; i < answers->n; i++)
+        if (answers->replies[i].kind != TT_REPLY_TEXT ||
+            tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) == TT_TAG_NEWER)
+            return false;
+    return true;
+}
+
+/* ---- before the write --------------------------------------------------------------------------
+ */
+
+static void acquire(tt_write_op *op, tt_act *act)
+{
+    op->phase = TT_WRITE_ACQUIRE;
+    act->what = TT_DO_ACQUIRE;
+    act->node = op->node = op->core->topology.primary;
+}
+
+static void discover(tt_write_op *op, int code, tt_act *act)
+{
+    if (op->restarts++ >= RESTARTS_MAX || op->rq->commit) {
+        end(op, code, act);
+        return;
+    }
+    note(op, TT_NOTE_DISCOVERED);
+    op->phase = TT_WRITE_DISCOVER;
+    act->what = TT_DO_DISCOVER;
+}
+
+static void execute(tt_write_op *op, bool defer, tt_act *act)
+{
+    op->deferring = defer;
+    op->phase = TT_WRITE_EXECUTE;
+    act->what = TT_DO_EXECUTE;
+    act->node = op->node;
+    act->defer = defer;
+}
+
+static void mark(tt_write_op *op, tt_act *act)
+{
+    const tt_core_config *cfg = &op->core->cfg;
+    tt_str args[] = {TT_STR("mark"),
+                     TT_STR(""),
+                     TT_STR(""),
+                     tt_number_text(&op->numbers[0], cfg->mark_timeout_ms),
+                     tt_str_c(op->server),
+                     tt_number_text(&op->numbers[1], (int64_t)op->connection),
+                     tt_number_text(&op->numbers[2], cfg->tag_ttl_ms)};
+    int n = 0;
+
+    if (rule(op, TT_RULE_MARK_NONCE_PER_ATTEMPT))
+        op->nonce = tt_nonce_new(op->core->rng);
+    else
+        memset(op->nonce.c, 'w', TT_NONCE_BYTES);
+    op->version = tt_nonce_new(op->core->rng);
+    args[1] = tt_nonce_str(&op->version);
+    args[2] = tt_nonce_str(&op->nonce);
+    op->cmds[n++] = tt_cmd_get(cfg->term_key);
+    op->marked = cfg->intent && rule(op, TT_RULE_INTENT);
+    for (int i = 0; op->marked && i < op->rq->n_tags; i++)
+        op->cmds[n++] = tt_cmd_script(op->rq->tag_keys[i], args, TT_COUNT(args));
+    op->phase = TT_WRITE_MARK;
+    act->what = TT_DO_CACHE;
+    act->batch = (tt_batch){op->cmds, n};
+}
+
+static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
+{
+    if (ev->db != TT_DB_OK) {
+        if (op->node >= 0 && ev->db != TT_DB_LOCAL)
+            tt_topology_failed(&op->core->topology, op->node, now_ns);
+        if (ev->db == TT_DB_LOCAL || now_ns >= op->rq->deadline_ns)
+            end(op, ev->code, act);
+        else
+            discover(op, ev->code, act);
+        return;
+    }
+    TT_ASSERT(ev->identity.n <= TT_SOURCE_MAX);
+    memset(op->server, 0, sizeof(op->server));
+    memcpy(op->server, ev->identity.p, ev->identity.n);
+    op->connection = ev->connection;
+    if (has_tags(op))
+        mark(op, act);
+    else
+        execute(op, false, act);
+}
+
+/* The cache cannot be reached, or refuses, before anything was written. */
+static void cache_away(tt_write_op *op, tt_act *act)
+{
+    if (op->core->cfg.defer) {
+        execute(op, true, act);
+        return;
+    }
+    if (op->marked) {
+        leave_repair(op, false, true);
+        op->discard =
+            !op->rq->commit; /* a mark may name this connection: nobody else shall use it */
+    }
+    end(op, TT_E_CACHE_UNAVAILABLE, act);
+}
+
+static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_ns, tt_act *act)
+{
+    tt_core *c = op->core;
+    tt_str name = TT_STR("");
+    tt_nonce term;
+    tt_tag tag;
+    uint64_t now_ms;
+
+    if (!all_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR) {
+        cache_away(op, act);
+        return;
+    }
+    for (int i = 1; i < answers->n; i++) {
+        tt_str rest;
+        tt_mark m;
+
+        if (tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) != TT_TAG_VALID)
+            continue;
+        for (rest = tag.marks; tt_mark_next(&rest, &m);)
+            if (m.deadline_ms < now_ms)
+                tt_core_reap(c, op->rq->tag_keys[i - 1], &m);
+    }
+    if (answers->replies[0].kind == TT_REPLY_TEXT &&
+        tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_VALID &&
+        tt_tag_of_epoch(&tag, answers->epoch)) {
+        name = tag.barrier;
+        memcpy(term.c, tag.version.p, TT_NONCE_BYTES);
+    }
+    if (tt_str_eq(name, tt_str_c(op->server)) && tt_topology_adopt(&c->topology, term, name)) {
+        execute(op, false, act);
+        return;
+    }
+    if (!rule(op, TT_RULE_TERM_BEFORE_WRITES)) {
+        execute(op, false, act);
+        return;
+    }
+    (void)now_ns;
+    if (op->marked)
+        withdraw(op, TT_WRITE_WITHDRAW_RETRY, act);
+    else
+        discover(op, TT_E_UNAVAILABLE, act);
+}
+
+/* ---- after the write ---------------------------------------------------------------------------
+ */
+
+static void after_success(tt_write_op *op, const tt_event *ev, tt_act *act)
+{
+    tt_core *c = op->core;
+
+    tt_buf_clear(&op->position);
+    if (ev->position.n)
+        tt_barrier_write(c->topology.term, ev->position, &op->position);
+    else if (ev->rows_changed)
+        tt_buf_put_char(&op->position, 'P');
+    if (op->deferring) {
+        note(op, TT_NOTE_DEFERRED);
+        op->invalidation = TT_INVALIDATION_DEFERRED;
+        if (op->marked)
+            leave_repair(op, false, false); /* some marks may be there: they go with the bumps */
+        end(op, TT_OK, act);
+        return;
+    }
+    if (!has_tags(op)) {
+        end(op, TT_OK, act);
+        return;
+    }
+    if (!ev->position.n && !ev->rows_changed) {
+        if (op->marked)
+            withdraw(op, TT_WRITE_WITHDRAW, act);
+        else
+            end(op, TT_OK, act);
+        return;
+    }
+    bump(op, TT_WRITE_BUMP, act);
+}
+
+static void unknown(tt_write_op *op, tt_act *act)
+{
+    note(op, TT_NOTE_UNKNOWN);
+    op->discard = true;
+    op->code = TT_E_COMMIT_UNKNOWN;
+    tt_buf_clear(&op->position);
+    tt_buf_put_char(&op->position, 'P');
+    if (!has_tags(op)) {
+        end(op, TT_E_COMMIT_UNKNOWN, act);
+        return;
+    }
+    if (!rule(op, TT_RULE_KILL_BEFORE_BUMP)) {
+        bump(op, TT_WRITE_BUMP_UNKNOWN, act);
+        return;
+    }
+    op->phase = TT_WRITE_KILL;
+    act->what = TT_DO_KILL;
+    act->node = op->node;
+    act->connection = op->connection;
+}
+
+static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
+{
+    op->code = ev->code;
+    switch (ev->db) {
+    case TT_DB_OK:
+        after_success(op, ev, act);
+        return;
+    case TT_DB_LOST:
+        unknown(op, act);
+        return;
+    case TT_DB_DEMOTED:
+        if (op->marked && !op->deferring)
+            withdraw(op, TT_WRITE_WITHDRAW_RETRY, act);
+        else
+            discover(op, ev->code, act);
+        return;
+    case TT_DB_UNSENT:
+    case TT_DB_REFUSED:
+    case TT_DB_LOCAL:
+        break;
+    }
+    /* A COMMIT that was refused may leave what is not transactional behind: bump all the same. */
+    if (op->rq->commit && has_tags(op) && !op->deferring && ev->db == TT_DB_REFUSED) {
+        tt_buf_clear(&op->position);
+        tt_buf_put_char(&op->position, 'P');
+        bump(op, TT_WRITE_WITHDRAW, act);
+    } else if (op->marked && !op->deferring) {
+        withdraw(op, TT_WRITE_WITHDRAW, act);
+    } else {
+        if (op->marked)
+            leave_repair(op, false, true);
+        end(op, ev->code, act);
+    }
+}
+
+static void after_bump(tt_write_op *op, const tt_answers *answers, tt_act *act)
+{
+    if (all_done(answers, 0)) {
+        note(op, TT_NOTE_INVALIDATED);
+        op->invalidation = TT_INVALIDATION_DONE;
+    } else {
+        note(op, TT_NOTE_OUTSTANDING);
+        op->invalidation = TT_INVALIDATION_OUTSTANDING;
+        leave_repair(op, false, false);
+    }
+    end(op, TT_OK, act);
+}
+
+static void after_kill(tt_write_op *op, const tt_event *ev, tt_act *act)
+{
+    note(op, TT_NOTE_KILLED);
+    if (ev->db == TT_DB_OK && ev->gone) {
+        bump(op, TT_WRITE_BUMP_UNKNOWN, act);
+        return;
+    }
+    leave_repair(op, true, false);
+    end(op, TT_E_COMMIT_UNKNOWN, act);
+}
+
+/* ---- the machine -------------------------------------------------------------------------------
+ */
+
+void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
+{
+    memset(act, 0, sizeof(*act));
+    switch (op->phase) {
+    case TT_WRITE_BEGIN:
+        if (op->core->topology.primary < 0 && !op->rq->commit)
+            discover(op, TT_E_UNAVAILABLE, act);
+        else
+            acquire(op, act);
+        break;
+    case TT_WRITE_DISCOVER:
+        if (!ev->ok || op->core->topology.primary < 0)
+            end(op, TT_E_UNAVAILABLE, act);
+        else
+            acquire(op, act);
+        break;
+    case TT_WRITE_ACQUIRE:
+        after_acquire(op, ev, now_ns, act);
+        break;
+    case TT_WRITE_MARK:
+        after_mark(op, ev->cache, now_ns, act);
+        break;
+    case TT_WRITE_EXECUTE:
+        after_execute(op, ev, act);
+        break;
+    case TT_WRITE_KILL:
+        after_kill(op, ev, act);
+        break;
+    case TT_WRITE_BUMP:
+        after_bump(op, ev->cache, act);
+        break;
+    case TT_WRITE_BUMP_UNKNOWN:
+        if (!all_done(ev->cache, 0))
+            leave_repair(op, false, false);
+        end(op, TT_E_COMMIT_UNKNOWN, act);
+        break;
+    case TT_WRITE_WITHDRAW:
+        if (!all_done(ev->cache, 0))
+            leave_repair(op, false, true);
+        end(op, op->code, act);
+        break;
+    case TT_WRITE_WITHDRAW_RETRY:
+        if (!all_done(ev->cache, 0))
+            leave_repair(op, false, true);
+        discover(op, TT_E_UNAVAILABLE, act);
+        break;
+    case TT_WRITE_END:
+        act->what = TT_DO_DONE;
+        break;
+    }
+}
