@@ -1,0 +1,131 @@
+/* twotier/client.h: the client, and the sessions of those it serves.
+ *
+ * A process opens one tt_client and shares it between all its threads. A tt_session stands for one
+ * logical user or request: it carries what that user has written, so that later reads see it, and
+ * the open transaction. Calls may go without a session: they keep the promise G of the README all
+ * the same; what they cannot have is a transaction, and uncached reads that wait for one's own
+ * writes.
+ *
+ * Fork: a handle made before a fork cannot be used in the child. Every call there returns
+ * TT_E_FORKED, but the frees, which touch no socket of the parent.
+ * Signals: the library installs no handler, changes no disposition, raises no SIGPIPE.
+ */
+#ifndef TWOTIER_CLIENT_H
+#define TWOTIER_CLIENT_H
+
+#include <twotier/config.h>
+#include <twotier/error.h>
+#include <twotier/result.h>
+#include <twotier/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tt_client tt_client;
+typedef struct tt_session tt_session;
+
+/** Open a client: find the primary, look at every replica, connect to Redis if one is configured.
+ * @param config  copied with its allocator, clock, log sink and secrets; may be freed at once.
+ * @param out     on success owned by the caller; close with tt_client_close().
+ * @return 0, TT_E_CONFIG, TT_E_UNAVAILABLE (no primary can be found), TT_E_DENIED, TT_E_SCHEMA.
+ *         A Redis that cannot be reached is no error: it is tried again in the background.
+ * Any thread. Blocks up to database.connect_timeout for each node, in parallel. Starts a few
+ * threads with all signals blocked. Since 0.1. */
+TT_API int tt_client_open(const tt_config *config, tt_client **out, tt_error *err);
+
+/** Close: ends the background work, closes every connection, frees the client. NULL does nothing.
+ * No other call on the client may be running; its sessions, statements and queues must be freed
+ * before. Results live on. Invalidations that are still outstanding are tried for up to one second;
+ * what remains is left to the marks, as after a crash. Blocks accordingly. In the child of a fork
+ * it only frees. Since 0.1. */
+TT_API void tt_client_close(tt_client *client);
+
+/** Take over what may change while running; the rest must be equal, or nothing is changed.
+ * @return 0, TT_E_CONFIG (names the keys that cannot change while running).
+ * Any thread. Never blocks for I/O. Since 0.1. */
+TT_API int tt_client_reload(tt_client *client, const tt_config *config, tt_error *err);
+
+/** A session. One thread at a time. Costs an allocation; holds a connection only in a transaction.
+ * @return 0, TT_E_NOMEM.
+ * Since 0.1. */
+TT_API int tt_session_new(tt_client *client, tt_session **out, tt_error *err);
+/** Free; an open transaction is rolled back. NULL does nothing. May block for the rollback, up to
+ * database.query_timeout. Since 0.1. */
+TT_API void tt_session_free(tt_session *session);
+
+/** Longest token, with the closing zero. */
+#define TT_TOKEN_MAX 8192
+
+/** What this session has written, as text of letters, digits and `-_:@,.`, without blanks; to be
+ * sent in a cookie or message and taken up by tt_session_adopt() in any process of the same
+ * namespace. It holds no secret, and is not signed: a forged one can only make reads slower.
+ * @param out   written on success only.
+ * @param size  room in bytes; TT_TOKEN_MAX always suffices.
+ * @return 0, TT_E_RANGE (no room).
+ * The session's thread. Never blocks. Since 0.1. */
+TT_API int tt_session_token(const tt_session *session, char *out, size_t size, tt_error *err);
+
+/** Make later reads of this session see all that `token` stands for, besides its own.
+ * @return 0, TT_E_TOKEN, TT_E_NOMEM.
+ * The session's thread. Never blocks. Since 0.1. */
+TT_API int tt_session_adopt(tt_session *session, const char *token, tt_error *err);
+
+/** Begin a transaction on the primary. Statements of the session run in it from then on: reads go
+ * to its connection, past the cache; the tags of writes gather until the commit.
+ * @param timeout_ms  0: database.query_timeout. At most 3600000.
+ * @return 0, TT_E_STATE (one is open), TT_E_UNAVAILABLE, TT_E_TIMEOUT, TT_E_BUSY.
+ * The session's thread. Blocks up to timeout_ms. Since 0.1. */
+TT_API int tt_begin(tt_session *session, int timeout_ms, tt_error *err);
+
+/** What became of the invalidation of a write. */
+typedef enum tt_invalidated {
+    TT_INVALIDATED_NONE = 0,    /**< there was nothing to invalidate, or no cache */
+    TT_INVALIDATED,             /**< acknowledged: the promise G holds from now on */
+    TT_INVALIDATED_OUTSTANDING, /**< committed; Redis failed after the commit; being retried */
+    TT_INVALIDATED_DEFERRED /**< committed, with the tags in the primary's table; being retried */
+} tt_invalidated;
+
+/** What a write did. `size` is set by TT_WRITE_INFO_INIT; the rest is written on success only. */
+typedef struct tt_write_info {
+    size_t size;
+    uint64_t affected_rows;
+    uint64_t insert_id; /**< 0 when there is none */
+    tt_invalidated invalidated;
+    char position[96]; /**< of the commit, for people and logs: a GTID, or "" when unknown */
+} tt_write_info;
+
+/** An empty tt_write_info. */
+#define TT_WRITE_INFO_INIT                                                                         \
+    {                                                                                              \
+        sizeof(tt_write_info), 0, 0, TT_INVALIDATED_NONE, ""                                       \
+    }
+
+/** Commit: marks the gathered tags, commits, invalidates. After success no cached read that starts
+ * later, anywhere, whose tags meet those of the transaction, returns data older than it.
+ * @param info  may be NULL.
+ * @return 0, TT_E_STATE (none is open), TT_E_CACHE_UNAVAILABLE (rolled back), TT_E_COMMIT_UNKNOWN,
+ *         TT_E_CONFLICT.
+ * The transaction is over in every case. The session's thread. Blocks up to timeout_ms (0: that of
+ * tt_begin). Since 0.1. */
+TT_API int tt_commit(tt_session *session, int timeout_ms, tt_write_info *info, tt_error *err);
+
+/** Roll back. Nothing is invalidated. 0 also when none is open. When the connection is lost the
+ * server rolls back by itself: that is a success too.
+ * The session's thread. Blocks up to database.query_timeout. Since 0.1. */
+TT_API int tt_rollback(tt_session *session, tt_error *err);
+
+/** Savepoints, and a function run in a transaction and again after a deadlock.
+ * In this version TT_E_UNSUPPORTED.
+ * @param name  1 to 64 letters, digits or `_`.
+ * @param body  returns 0 to commit, a TT_E_... to roll back; may be called several times.
+ * The session's thread. Since 0.1. */
+TT_API int tt_savepoint(tt_session *session, const char *name, tt_error *err);
+TT_API int tt_rollback_to(tt_session *session, const char *name, tt_error *err);
+TT_API int tt_transaction(tt_session *session, int (*body)(tt_session *session, void *ctx),
+                          void *ctx, int timeout_ms, tt_write_info *info, tt_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
