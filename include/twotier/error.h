@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/** What a caller can act on. */
+/** What a caller can act on. New values may be added: have a default case. In a transaction RETRY,
+ * TIMEOUT, UNAVAILABLE and CONFLICT mean: the transaction is lost, run it again from its start. */
 typedef enum tt_error_kind {
     TT_CLASS_NONE = 0,    /**< no error */
     TT_CLASS_USAGE,       /**< the call or its configuration is wrong: mend the program */
@@ -23,7 +24,8 @@ typedef enum tt_error_kind {
     TT_CLASS_UNAVAILABLE, /**< no node can serve the call now; nothing was changed */
     TT_CLASS_CONFLICT,    /**< another transaction was in the way: run the transaction again */
     TT_CLASS_UNKNOWN,     /**< a write may or may not have happened: read before trying again */
-    TT_CLASS_INTERNAL     /**< a defect of this library: please report it */
+    TT_CLASS_INTERNAL,    /**< a defect of this library: please report it */
+    TT_CLASS_DATA         /**< the data refused it: tell the user */
 } tt_error_kind;
 
 /* code, value, class, text. One row for each error, the order is the ABI. */
@@ -38,13 +40,13 @@ typedef enum tt_error_kind {
     X(TT_E_PARAMETERS, -8, TT_CLASS_USAGE, "the parameters do not fit the statement")              \
     X(TT_E_LIMIT, -9, TT_CLASS_USAGE, "a documented maximum was exceeded")                         \
     X(TT_E_SQL, -10, TT_CLASS_USAGE, "the server refused the statement")                           \
-    X(TT_E_CONSTRAINT, -11, TT_CLASS_USAGE, "a constraint of the table refused the row")           \
+    X(TT_E_CONSTRAINT, -11, TT_CLASS_DATA, "a constraint of the table refused the row")            \
     X(TT_E_DENIED, -12, TT_CLASS_USAGE, "the server denied access")                                \
     X(TT_E_SCHEMA, -13, TT_CLASS_USAGE, "no such schema")                                          \
     X(TT_E_RANGE, -14, TT_CLASS_USAGE, "no such row or column, or the value does not fit")         \
     X(TT_E_TYPE, -15, TT_CLASS_USAGE, "the column has another type")                               \
-    X(TT_E_NULL, -16, TT_CLASS_USAGE, "the value is NULL")                                         \
-    X(TT_E_TOKEN, -17, TT_CLASS_USAGE, "the session token is not valid")                           \
+    X(TT_E_NULL, -16, TT_CLASS_DATA, "the value is NULL")                                          \
+    X(TT_E_TOKEN, -17, TT_CLASS_DATA, "the session token is not valid")                            \
     X(TT_E_BUSY, -18, TT_CLASS_RETRY, "too many callers are waiting")                              \
     X(TT_E_TIMEOUT, -19, TT_CLASS_TIMEOUT, "the deadline passed")                                  \
     X(TT_E_UNAVAILABLE, -20, TT_CLASS_UNAVAILABLE, "no database node can serve the call")          \
@@ -53,7 +55,8 @@ typedef enum tt_error_kind {
     X(TT_E_CONFLICT, -22, TT_CLASS_CONFLICT, "deadlock or lock wait timeout")                      \
     X(TT_E_COMMIT_UNKNOWN, -23, TT_CLASS_UNKNOWN, "the outcome of the write is unknown")           \
     X(TT_E_LOST, -24, TT_CLASS_RETRY, "the connection was lost before anything was changed")       \
-    X(TT_E_INTERNAL, -25, TT_CLASS_INTERNAL, "internal error")
+    X(TT_E_INTERNAL, -25, TT_CLASS_INTERNAL, "internal error")                                     \
+    X(TT_E_CANCELLED, -26, TT_CLASS_RETRY, "the queue was stopped before the call began")
 
 #define TT_ERROR_ENUM_(code, value, kind, text) code = value,
 /** The error codes; see TT_ERROR_TABLE for class and text of each. */
@@ -65,7 +68,7 @@ enum tt_error_code { TT_OK = 0, TT_ERROR_TABLE(TT_ERROR_ENUM_) };
 #define TT_ERROR_NODE_MAX 128
 
 /** Details of one failure. Owned by the caller, written only when a call fails; plain memory, no
- * free. May be NULL wherever it is taken. */
+ * free. May be NULL wherever it is taken. Frozen: it does not grow. */
 typedef struct tt_error {
     int code;                           /**< TT_E_... */
     unsigned server_errno;              /**< the server's or client library's number, or 0 */

@@ -12,8 +12,8 @@ extern "C" {
 
 /** Where a client gets its memory. All three are called from any thread, at the same time.
  * `alloc` returns NULL when there is none; `resize` follows realloc for a non-NULL `p`;
- * `release` is never called with NULL. The struct is copied. Libraries that this one uses
- * (hiredis, libyaml, the MySQL client) keep their own allocators. */
+ * `release` is never called with NULL. The struct is copied and frozen. Libraries that this one
+ * uses (hiredis, libyaml, the MySQL client) keep their own allocators. */
 typedef struct tt_allocator {
     void *(*alloc)(void *ctx, size_t size_bytes);
     void *(*resize)(void *ctx, void *p, size_t size_bytes);
@@ -22,7 +22,8 @@ typedef struct tt_allocator {
 } tt_allocator;
 
 /** The clocks of a client: `monotonic_ns` never goes back (durations, deadlines), `realtime_ms` is
- * the time of day since 1970 (ages shown to people). Called from any thread. The struct is copied.
+ * the time of day since 1970 (ages shown to people). Called from any thread. The struct is copied
+ * and frozen.
  */
 typedef struct tt_clock {
     int64_t (*monotonic_ns)(void *ctx);
@@ -40,7 +41,7 @@ typedef enum tt_log_level {
 
 /** Where log lines go. `write` gets one line without a newline, never a secret and never a bound
  * value; it is called from any thread, never under a lock of the library, and may not call back
- * into the client. NULL `write`: no log (the default). The struct is copied. */
+ * into the client. NULL `write`: no log (the default). The struct is copied and frozen. */
 typedef struct tt_log_sink {
     void (*write)(void *ctx, tt_log_level level, const char *line);
     void *ctx;

@@ -30,38 +30,41 @@ typedef struct tt_queue_options {
         sizeof(tt_queue_options), 0, 0                                                             \
     }
 
-/** What became of an operation. Filled by tt_queue_next(). */
+/** What became of an operation. Frozen: it does not grow. */
 typedef struct tt_completion {
-    size_t size;        /**< set by TT_COMPLETION_INIT */
-    void *user;         /**< as submitted */
-    int code;           /**< 0 or TT_E_... */
-    tt_result *result;  /**< of a read that succeeded: one reference, the caller's; else NULL */
-    tt_write_info info; /**< of a write that succeeded */
-    tt_error error;     /**< of an operation that failed */
+    void *user;        /**< as submitted */
+    tt_result *result; /**< of a read that succeeded: one reference, the caller's; else NULL */
+    int32_t code;      /**< 0 or TT_E_... */
+    int32_t reserved;
 } tt_completion;
-
-#define TT_COMPLETION_INIT                                                                         \
-    {                                                                                              \
-        sizeof(tt_completion), NULL, 0, NULL, TT_WRITE_INFO_INIT, TT_ERROR_INIT                    \
-    }
 
 /** A queue. @param options may be NULL. @return 0, TT_E_ARGUMENT, TT_E_NOMEM, TT_E_LIMIT (no thread
  * or descriptor can be had). Any thread. Starts its threads, with all signals blocked. Since 0.1.
  */
 TT_API int tt_queue_new(tt_client *client, const tt_queue_options *options, tt_queue **out,
                         tt_error *err);
-/** Free; operations not begun are dropped, those under way are waited for. NULL does nothing.
- * Results not taken are freed. Blocks for those under way. Since 0.1. */
+/** Take no more: later submissions get TT_E_STATE, operations not begun complete with
+ * TT_E_CANCELLED; those under way go on. Any thread. Never blocks. Since 0.1. */
+TT_API void tt_queue_stop(tt_queue *queue);
+/** Stop, wait for what is under way, free. Completions not taken are lost, their results freed: to
+ * have each, stop the queue and take until tt_queue_pending() is 0. NULL does nothing. Since 0.1.
+ */
 TT_API void tt_queue_free(tt_queue *queue);
+/** Operations submitted and not yet taken. Any thread. Since 0.1. */
+TT_API size_t tt_queue_pending(const tt_queue *queue);
 
-/** An eventfd(2), readable while completions wait to be taken: for poll, epoll, a foreign event
- * loop. Owned by the queue; not to be read or closed. Since 0.1. */
+/** An eventfd(2), readable while completions wait to be taken, level-triggered, made unreadable
+ * when tt_queue_next() returns 0: for poll, epoll, a foreign event loop. Owned by the queue; not to
+ * be read or closed. Since 0.1. */
 TT_API int tt_queue_fd(const tt_queue *queue);
 
-/** Submit a read or a write: as tt_query_read and tt_query_write, with all arguments copied. A
- * session may have one operation under way at a time.
+/** Submit: as the blocking calls of the same names, with statements, values and options copied; a
+ * tt_statement must live until the completion. From the submission until its completion has been
+ * taken a session belongs to the queue: other calls on it give TT_E_BUSY, and tt_session_free()
+ * waits.
  * @return 0 (accepted: exactly one completion will come), TT_E_BUSY (depth reached, or the session
- * is in use), TT_E_ARGUMENT, TT_E_NOMEM. What is wrong with the statement comes as a completion.
+ * is in use), TT_E_STATE (stopped), TT_E_ARGUMENT, TT_E_NOMEM. What is wrong with the statement
+ *         comes as a completion.
  * Any thread. Never blocks. Since 0.1. */
 TT_API int tt_queue_read(tt_queue *queue, tt_session *session, const char *sql,
                          const tt_value *params, size_t n, const tt_read_options *options,
@@ -69,10 +72,21 @@ TT_API int tt_queue_read(tt_queue *queue, tt_session *session, const char *sql,
 TT_API int tt_queue_write(tt_queue *queue, tt_session *session, const char *sql,
                           const tt_value *params, size_t n, const tt_write_options *options,
                           void *user, tt_error *err);
+TT_API int tt_queue_statement(tt_queue *queue, const tt_statement *statement, tt_session *session,
+                              const tt_value *params, size_t n, const tt_call_options *call,
+                              void *user, tt_error *err);
+TT_API int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options *options,
+                          void *user, tt_error *err);
+TT_API int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *user,
+                           tt_error *err);
+TT_API int tt_queue_rollback(tt_queue *queue, tt_session *session, void *user, tt_error *err);
 
-/** Take one completion. @return 1 and *out, or 0 when there is none now. Any thread. Never blocks.
- * Since 0.1. */
-TT_API int tt_queue_next(tt_queue *queue, tt_completion *out);
+/** Take one completion. @return 1 and *out, or 0 when there is none now; never negative.
+ * @param read, write, err  may be NULL; filled as by the blocking call: `read` after a read that
+ *        succeeded, `write` after a write or commit that did, `err` after a failure.
+ * Any thread. Never blocks. Since 0.1. */
+TT_API int tt_queue_next(tt_queue *queue, tt_completion *out, tt_read_info *read,
+                         tt_write_info *write, tt_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* twotier/result.h: the rows of a read, and where they came from.
+/* twotier/result.h: the rows of a read.
  *
  * A tt_result is immutable and reference-counted: it may be read from any thread, and lives until
  * its last reference is freed. Everything a getter points to belongs to the result. No function
@@ -15,14 +15,6 @@ extern "C" {
 #endif
 
 typedef struct tt_result tt_result;
-
-/** Who served a read. */
-typedef enum tt_source {
-    TT_SOURCE_LOCAL = 1, /**< the cache in this process */
-    TT_SOURCE_REDIS,     /**< the shared cache */
-    TT_SOURCE_REPLICA,   /**< a replica */
-    TT_SOURCE_PRIMARY    /**< the primary */
-} tt_source;
 
 /** One more reference; returns `r`. Any thread. Since 0.1. */
 TT_API tt_result *tt_result_ref(tt_result *r);
@@ -58,11 +50,15 @@ TT_API int tt_result_bytes(const tt_result *r, size_t row, size_t column, const 
                            size_t *size_bytes);
 TT_API int tt_result_time(const tt_result *r, size_t row, size_t column, tt_time *out);
 
-/** A whole column in the memory layout of Apache Arrow (columnar format, "Physical memory layout"):
- * `validity` one bit a row, least significant first, 1 = not NULL, or NULL when no value is NULL;
- * `values` rows of 8 bytes little-endian (INT, UINT, DOUBLE), of sizeof(tt_time) (dates and times),
- * or, for bytes, the concatenation with `offsets` (rows + 1 of uint32_t). 8-byte aligned. */
+/** A whole column, as it lies in memory. Numbers, validity and offsets are laid out as Apache Arrow
+ * does (columnar format, "Physical memory layout"); bytes are not quite: value r is the bytes from
+ * offsets[r] up to offsets[r + 1] - 1, where a zero byte follows it. The pointers live as long as
+ * the caller's reference to the result. `validity`: one bit a row, least significant first, 1 = not
+ * NULL; NULL when no value is NULL. `values`: rows of 8 bytes little-endian (INT, UINT, DOUBLE), of
+ * sizeof(tt_time) (dates and times), bytes (TEXT, BLOB, DECIMAL); NULL for TT_TYPE_NULL. `offsets`:
+ * rows + 1, for bytes; else NULL. */
 typedef struct tt_column {
+    size_t size; /**< set by TT_COLUMN_INIT */
     tt_type type;
     const char *name;
     size_t rows;
@@ -71,20 +67,13 @@ typedef struct tt_column {
     const uint32_t *offsets;
 } tt_column;
 
+#define TT_COLUMN_INIT                                                                             \
+    {                                                                                              \
+        sizeof(tt_column), TT_TYPE_NULL, NULL, 0, NULL, NULL, NULL                                 \
+    }
+
 /** @return 0, TT_E_RANGE. Any thread. Constant time. Since 0.1. */
 TT_API int tt_result_column(const tt_result *r, size_t column, tt_column *out);
-
-/** Who served it, and which node ("host:port"; "" for the cache). Since 0.1. */
-TT_API tt_source tt_result_source(const tt_result *r);
-TT_API const char *tt_result_node(const tt_result *r);
-/** Milliseconds between the read at the database and the moment this call was answered. Since 0.1.
- */
-TT_API int64_t tt_result_age_ms(const tt_result *r);
-/** Why it was served so, in a few words ("hit", "barrier met by replica", ...); static memory.
- * `tt_result_stale` is 1 when the caller opted into staleness and the rows may be older than an
- * acknowledged write. Since 0.1. */
-TT_API const char *tt_result_why(const tt_result *r);
-TT_API int tt_result_stale(const tt_result *r);
 
 #ifdef __cplusplus
 }

@@ -13,11 +13,6 @@ struct tt_result {
     size_t n;
     bool bytes_apart; /* in an allocation of their own, else behind this struct */
     tt_columns view;
-    tt_source source;
-    bool stale;
-    int64_t age_ms;
-    const char *why;
-    char node[TT_RESULT_NODE_MAX];
 };
 
 /* Where the bytes start that share the allocation of the struct. */
@@ -32,11 +27,6 @@ static void fill(tt_result *r, const tt_allocator *a, char *bytes, size_t n)
     r->bytes = bytes;
     r->n = n;
     r->bytes_apart = false;
-    r->source = TT_SOURCE_PRIMARY;
-    r->stale = false;
-    r->age_ms = 0;
-    r->why = "";
-    r->node[0] = '\0';
 }
 
 int tt_result_new(const tt_allocator *a, char *bytes, size_t n, tt_result **out)
@@ -78,20 +68,6 @@ int tt_result_copy(const tt_allocator *a, tt_str encoded, tt_result **out)
     }
     *out = r;
     return 0;
-}
-
-void tt_result_label(tt_result *r, const tt_provenance *from)
-{
-    size_t n = from->node ? strnlen(from->node, sizeof(r->node) - 1) : 0;
-
-    TT_ASSERT(atomic_load_explicit(&r->refs, memory_order_relaxed) == 1);
-    r->source = from->source;
-    r->why = from->why ? from->why : "";
-    r->age_ms = from->age_ms;
-    r->stale = from->stale;
-    if (n)
-        memcpy(r->node, from->node, n);
-    r->node[n] = '\0';
 }
 
 tt_str tt_result_encoded(const tt_result *r)
@@ -270,44 +246,22 @@ int tt_result_time(const tt_result *r, size_t row, size_t column, tt_time *out)
     return 0;
 }
 
+/* A caller of a later version has a longer struct: what it has more stays as it is. */
 int tt_result_column(const tt_result *r, size_t column, tt_column *out)
 {
-    if (!out)
+    tt_column all = TT_COLUMN_INIT;
+
+    if (!out || out->size < sizeof(all))
         return TT_E_ARGUMENT;
     if (!has_column(r, column))
         return TT_E_RANGE;
-    *out = (tt_column){tt_columns_type(&r->view, column),
-                       tt_columns_name(&r->view, column),
-                       r->view.rows,
-                       tt_columns_validity(&r->view, column),
-                       tt_columns_values(&r->view, column),
-                       tt_columns_offsets(&r->view, column)};
+    all.type = tt_columns_type(&r->view, column);
+    all.name = tt_columns_name(&r->view, column);
+    all.rows = r->view.rows;
+    all.validity = tt_columns_validity(&r->view, column);
+    all.values = tt_columns_values(&r->view, column);
+    all.offsets = tt_columns_offsets(&r->view, column);
+    all.size = out->size;
+    memcpy(out, &all, sizeof(all));
     return 0;
-}
-
-/* ---- provenance ---- */
-
-tt_source tt_result_source(const tt_result *r)
-{
-    return r ? r->source : (tt_source)0;
-}
-
-const char *tt_result_node(const tt_result *r)
-{
-    return r ? r->node : "";
-}
-
-int64_t tt_result_age_ms(const tt_result *r)
-{
-    return r ? r->age_ms : 0;
-}
-
-const char *tt_result_why(const tt_result *r)
-{
-    return r ? r->why : "";
-}
-
-int tt_result_stale(const tt_result *r)
-{
-    return r && r->stale;
 }
