@@ -1,0 +1,127 @@
+/* line.h: one connection to a cache node, shared by threads. Internal to svc/link.
+ *
+ * The slots are a queue of batches in the order of their bytes on the wire:
+ *
+ *      head             sent             tail
+ *   ----+----------------+----------------+----
+ *       |  replies due   |  in `queued`   |        each slot: a shape, and a ticket or nobody
+ *   ----+----------------+----------------+----
+ *
+ * One thread at a time holds the line: it alone sends, receives and parses. It takes what is
+ * queued, sends it in one piece, parses what comes into the answers of whoever waits for it, and
+ * leaves when its own answers are in; if others wait, one of them, the last, becomes the holder. So
+ * a thread that is alone does one send and one recv, and many threads share both.
+ *
+ * A ticket is on the stack of a waiting call, or on the heap for a post. It is out of reach of its
+ * owner while it is `promised`: then the holder will hand it an outcome, and the owner must wait
+ * for that even past its deadline (it is a matter of microseconds: no I/O lies between that waits).
+ * A call whose deadline passes otherwise leaves its slot to nobody; the replies are dropped. */
+#ifndef TT_SVC_LINE_H
+#define TT_SVC_LINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "drv/cache.h"
+#include "svc/link.h"
+#include "svc/park.h"
+
+/* Keeps calls away from a node that does not answer. Closed after a failed connect or some timeouts
+ * in a row, for a time that doubles; then one call at a time may try. */
+typedef struct tt_gate {
+    atomic_bool troubled; /* false: the way of a healthy call stays clear of mu */
+    pthread_mutex_t mu;
+    /* guarded by mu */
+    int failures; /* in a row */
+    bool trial;   /* a call has been let through a closed gate */
+    int64_t first_ns, pause_ns, next_trial_ns;
+} tt_gate;
+
+typedef struct tt_ticket {
+    atomic_int word;        /* svc/park.h; not used by posts */
+    struct tt_ticket *next; /* in a list of the finished; its maker's */
+    tt_answers *out;        /* the holder's while its slot is being parsed; NULL: not wanted */
+    uint64_t slot;
+    bool promised;        /* guarded by line->mu */
+    bool complete;        /* the holder's: all replies came; false: lost */
+    bool noscript;        /* the holder's */
+    struct tt_post *post; /* NULL: a call */
+} tt_ticket;
+
+/* A batch that nobody waits for. Its bytes are kept until the answer, for a server that has lost
+ * the script. */
+typedef struct tt_post {
+    tt_ticket ticket;
+    tt_cache_shape shape;
+    tt_cache_done *done; /* NULL: nobody wants to know */
+    void *done_ctx;
+    tt_buf bytes;
+    struct tt_post *next; /* in the holder's list */
+    bool again;           /* it has been sent again, after the script */
+    tt_answers answers;
+} tt_post;
+
+typedef struct tt_slot {
+    tt_cache_shape shape; /* set under mu, then the holder's */
+    tt_ticket *ticket;    /* guarded by mu; stable while `parsing` */
+} tt_slot;
+
+typedef struct tt_line {
+    /* immutable */
+    const tt_link_set *set;
+    uint64_t n_slots; /* a power of two */
+
+    /* atomic */
+    tt_bench bench;     /* where calls wait */
+    atomic_int callers; /* calls on this line, holding or waiting */
+    atomic_bool up;
+
+    /* guarded by mu */
+    pthread_mutex_t mu;
+    tt_cache_conn *conn; /* NULL: down. Set by who is `connecting`, cleared by the holder */
+    bool connecting;
+    bool held;
+    bool parsing; /* the holder is using slots and tickets without mu */
+    uint64_t head, sent, tail;
+    tt_slot *slots;
+    tt_buf queued; /* bytes of the slots sent..tail */
+    size_t posted_bytes;
+    int64_t heard_ns; /* when the connection last gave a byte, or was idle */
+
+    /* the holder's */
+    tt_buf wire; /* bytes being sent, from `wired` on */
+    size_t wired;
+} tt_line;
+
+/* What the lines of a set share; immutable but for `lines` themselves (and see link.c). */
+struct tt_link_set {
+    const tt_allocator *a;
+    const tt_clock *clock;
+    const tt_log_sink *log;
+    tt_link_options options; /* with the defaults filled in */
+    tt_cache_target target;  /* its texts are owned by the set */
+    tt_line *lines;          /* options.connections */
+
+    tt_gate gate;
+};
+
+/* tt_line_call: the line is down, nothing was queued or sent. */
+#define TT_LINE_DOWN 1
+
+TT_MUST int tt_line_init(tt_line *l, const tt_link_set *set);
+/* `forked`: in the child of a fork; what another thread may have left half changed is leaked. */
+void tt_line_free(tt_line *l, bool forked);
+
+/* Open the line if it is down. 0: it is up. TT_E_BUSY: another thread is at it. Else see
+ * tt_cache_connect. */
+TT_MUST int tt_line_open(tt_line *l, int64_t deadline_ns, tt_error *err);
+/* As tt_link_call, without a retry: *noscript tells that the script is missing; `load` is loaded
+ * first. */
+TT_MUST int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadline_ns,
+                         tt_answers *out, bool *noscript);
+TT_MUST int tt_line_post(tt_line *l, const tt_batch *batch, tt_cache_done *done, void *done_ctx);
+/* If nobody holds the line: send what is left to send, read what has come. True: nothing is due. */
+bool tt_line_tend(tt_line *l, int64_t left_ns);
+bool tt_line_peer(tt_line *l, tt_cache_peer *out);
+
+#endif
