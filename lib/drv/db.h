@@ -40,7 +40,9 @@ typedef struct tt_db_peer {
 typedef struct tt_db_effect {
     uint64_t affected_rows, insert_id;
     bool position_known;
-    tt_buf position; /* points (core/position.h) of the transaction just committed, or "" */
+    bool sent_write; /* with TT_DB_LOCAL: the statement had gone out, and may have had its effect */
+    tt_buf position; /* points (core/position.h) of the transaction just committed, or "";
+                        initialised by the caller, cleared by each call */
 } tt_db_effect;
 
 /* A look at a node, all from one statement where the protocol asks for it. */
@@ -54,7 +56,11 @@ typedef struct tt_db_sample {
     bool threads_running; /* both */
     bool lag_known;
     int64_t lag_ms;          /* seconds behind, as the server says: see health for what it hides */
-    double last_event_age_s; /* age of the last event or heartbeat received, < 0 unknown */
+    /* Changes whenever an event or a heartbeat was received from the source: the time since it last
+     * changed is how long the source has been silent. The servers' own ages have whole seconds at
+     * best, and count only heartbeats. `received_known` false: heartbeats cannot be seen here. */
+    uint64_t received_mark;
+    bool received_known;
 } tt_db_sample;
 
 /* Bounds of what a read may bring. */
