@@ -108,7 +108,6 @@ bool tt_points_cover(tt_str have, tt_str need)
 
 int tt_points_of_write(tt_family family, tt_str text, tt_buf *out)
 {
-    size_t start = out->n;
     tt_applied *s = NULL;
     int rc = tt_applied_parse(out->a, family, text, &s);
 
@@ -116,12 +115,7 @@ int tt_points_of_write(tt_family family, tt_str text, tt_buf *out)
         out->failed = true;
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < s->n; i++) {
-        tt_str source = tt_gtid_source(s, &s->ranges[i]);
-
-        if (i + 1 == s->n || !tt_str_eq(source, tt_gtid_source(s, &s->ranges[i + 1])))
-            put_point(out, start, source, s->ranges[i].last);
-    }
+    tt_applied_highest(s, out);
     /* An empty report is no position: taken as one it would be a barrier that holds nothing back */
     rc = out->failed ? TT_E_NOMEM : s->n == 0 ? TT_E_ARGUMENT : 0;
     tt_applied_free(s);
@@ -222,4 +216,16 @@ void tt_applied_points(const tt_applied *s, tt_buf *out)
     for (size_t i = 0; i < s->n; i++)
         if (s->ranges[i].first == 1)
             put_point(out, start, tt_gtid_source(s, &s->ranges[i]), s->ranges[i].last);
+}
+
+void tt_applied_highest(const tt_applied *s, tt_buf *out)
+{
+    size_t start = out->n;
+
+    for (size_t i = 0; i < s->n; i++) {
+        tt_str source = tt_gtid_source(s, &s->ranges[i]);
+
+        if (i + 1 == s->n || !tt_str_eq(source, tt_gtid_source(s, &s->ranges[i + 1])))
+            put_point(out, start, source, s->ranges[i].last);
+    }
 }

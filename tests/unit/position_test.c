@@ -325,17 +325,17 @@ START_TEST(subsets)
 }
 END_TEST
 
-START_TEST(lower_bound_as_points)
+START_TEST(bounds_as_points)
 {
     static const struct {
         tt_family family;
-        const char *applied, *points;
+        const char *applied, *low, *high;
     } rows[] = {
-        {TT_FAMILY_MYSQL, "", ""},
-        {TT_FAMILY_MYSQL, U2 ":1-4:6," U1 ":1-9", U1 ":9," U2 ":4"},
-        {TT_FAMILY_MYSQL, U1 ":2-9", ""},
-        {TT_FAMILY_MYSQL, U1 ":2-9:t:1", U1 ":t:1"},
-        {TT_FAMILY_MARIADB, "1-1-4,0-2-9", "0-2:9,1-1:4"},
+        {TT_FAMILY_MYSQL, "", "", ""},
+        {TT_FAMILY_MYSQL, U2 ":1-4:6," U1 ":1-9", U1 ":9," U2 ":4", U1 ":9," U2 ":6"},
+        {TT_FAMILY_MYSQL, U1 ":2-9", "", U1 ":9"},
+        {TT_FAMILY_MYSQL, U1 ":2-9:t:1", U1 ":t:1", U1 ":9," U1 ":t:1"},
+        {TT_FAMILY_MARIADB, "1-1-4,0-2-9", "0-2:9,1-1:4", "0-2:9,1-1:4"},
     };
 
     for (size_t i = 0; i < TT_COUNT(rows); i++) {
@@ -343,7 +343,10 @@ START_TEST(lower_bound_as_points)
         tt_buf out = tt_buf_init(libc_memory);
 
         tt_applied_points(s, &out);
-        ck_assert_str_eq(tt_buf_cstr(&out), rows[i].points);
+        ck_assert_str_eq(tt_buf_cstr(&out), rows[i].low);
+        tt_buf_clear(&out);
+        tt_applied_highest(s, &out);
+        ck_assert_str_eq(tt_buf_cstr(&out), rows[i].high);
         tt_buf_free(&out);
         tt_applied_free(s);
     }
@@ -559,7 +562,7 @@ int main(void)
     tcase_add_test(t, a_node_has_a_point_or_not);
     tcase_add_test(t, permanent_gaps_are_judged_by_the_primary);
     tcase_add_test(t, subsets);
-    tcase_add_test(t, lower_bound_as_points);
+    tcase_add_test(t, bounds_as_points);
     tcase_add_test(t, agrees_with_naive_sets);
     tcase_add_test(t, survives_hostile_bytes);
     tcase_add_test(t, memory_may_run_out_anywhere);
