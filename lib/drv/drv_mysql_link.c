@@ -139,6 +139,11 @@ static int set_tls(MYSQL *mysql, const char *mode)
     return mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, verify ? &yes : &no);
 }
 
+static int socket_of(MYSQL *mysql)
+{
+    return (int)mysql_get_socket(mysql);
+}
+
 static int set_password_exchange(MYSQL *mysql, const char *tls_mode)
 {
     (void)mysql;
@@ -156,6 +161,11 @@ static int set_tls(MYSQL *mysql, const char *mode)
                                             : SSL_MODE_VERIFY_IDENTITY;
 
     return mysql_options(mysql, MYSQL_OPT_SSL_MODE, &word);
+}
+
+static int socket_of(MYSQL *mysql)
+{
+    return mysql->net.fd;
 }
 
 /* Without TLS a password goes encrypted with the server's key, which must be asked for. */
@@ -272,7 +282,7 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
     if (!mysql_real_connect(&c->mysql, t->host, t->user, t->password, t->schema, t->port, t->socket,
                             CLIENT_MULTI_RESULTS))
         return tt_mysql_end(c, tt_mysql_not_connected(&c->mysql, c->node, err));
-    c->fd = (int)mysql_get_socket(&c->mysql);
+    c->fd = socket_of(&c->mysql);
     c->peer.connection_id = mysql_thread_id(&c->mysql);
     learn_version(&c->peer, mysql_get_server_info(&c->mysql));
     if (tt_mysql_make_arm(c, charset, err) != 0)
