@@ -1,6 +1,8 @@
 /* The database driver against real servers: a primary and a replica. */
 #include "integration/drv_mysql_support.h"
 
+#include "unit/columns_table.h"
+
 /* ---- reads ---- */
 
 static tt_db_status read_status(tt_db_conn *c, const char *sql, const tt_value *params, size_t n,
@@ -580,6 +582,51 @@ START_TEST(a_number_of_another_server_is_not_enough)
 }
 END_TEST
 
+/* Connect, read with a parameter, write, wait, close: with so many allocations. */
+static void use_with(counting *k, size_t left)
+{
+    tt_allocator a = counting_allocator(k);
+    tt_db_target t = target_of("PRIMARY");
+    tt_value p[] = {tt_text("a text that is longer than the room which a statement has for it")};
+    tt_buf out = tt_buf_init(&a);
+    tt_db_effect effect = {0};
+    tt_db_conn *c = NULL;
+    tt_db_status status;
+
+    k->left = left;
+    effect.position = tt_buf_init(&a);
+    status = db->connect(&a, &t, &c, NULL);
+    ck_assert(status == TT_DB_OK || status == TT_DB_LOCAL);
+    if (status == TT_DB_OK) {
+        status = db->read(c, TT_STR("SELECT ? AS a, NULL AS b"), p, 1, NULL, &out, NULL);
+        ck_assert(status == TT_DB_OK || status == TT_DB_LOCAL);
+        ck_assert(db->usable(c));
+        status = db->write(c, TT_STR("UPDATE t SET v = v + 1"), NULL, 0, &effect, NULL);
+        ck_assert(status == TT_DB_OK || status == TT_DB_LOCAL);
+        ck_assert(effect.position_known || left < SIZE_MAX);
+        k->left = SIZE_MAX;
+        ck_assert_int_eq(number(c, "SELECT 7"), 7);
+        db->close(c);
+    }
+    tt_buf_free(&out);
+    tt_buf_free(&effect.position);
+    ck_assert_uint_eq(k->live, 0);
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    counting k = {SIZE_MAX, 0, 0};
+    size_t calls;
+
+    db->close(open_with_table());
+    use_with(&k, SIZE_MAX);
+    calls = k.calls;
+    ck_assert_uint_gt(calls, 20);
+    for (size_t i = 0; i < calls; i++)
+        use_with(&k, i);
+}
+END_TEST
+
 static void add_reads(TCase *t)
 {
     tcase_add_test(t, no_rows_are_a_result);
@@ -611,6 +658,7 @@ int main(void)
     add_reads(t);
     add_writes(t);
     tcase_add_test(t, connections_that_fail);
+    tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, a_killed_connection_is_gone);
     tcase_add_test(t, an_abort_ends_a_call);
     tcase_add_test(t, a_server_that_hung_up_is_noticed);
