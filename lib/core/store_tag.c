@@ -1,0 +1,216 @@
+#include "core/store_verb.h"
+
+/* A tag as the script takes it apart: less strict than core/tag.h, which is what readers use. */
+typedef struct tag_parts {
+    bool there; /* present, and of this epoch */
+    bool newer; /* of a later protocol */
+    tt_str version, barrier;
+    tt_str marks; /* with the blank before the first */
+} tag_parts;
+
+/* The word at the start of `rest`, which must be followed by one blank unless `last`. */
+static bool take_word(tt_str *rest, bool last, tt_str *word)
+{
+    *word = tt_store_word(*rest);
+    if (word->n == 0 || (!last && (word->n == rest->n || rest->p[word->n] != ' ')))
+        return false;
+    *rest = tt_store_after(*rest, word->n + !last);
+    return true;
+}
+
+static bool is_newer(tt_str text)
+{
+    size_t i = 1;
+
+    if (!tt_str_has_prefix(text, TT_STR("T")) || tt_str_has_prefix(text, TT_STR("T1 ")))
+        return false;
+    while (i < text.n && text.p[i] >= '0' && text.p[i] <= '9')
+        i++;
+    return i > 1 && i < text.n && text.p[i] == ' ';
+}
+
+static tag_parts parse(const tt_store_call *c)
+{
+    tag_parts t = {.newer = is_newer(c->found)};
+    tt_str rest, epoch;
+
+    if (!tt_str_has_prefix(c->found, TT_STR("T1 ")))
+        return t;
+    rest = tt_store_after(c->found, 3);
+    t.there = take_word(&rest, false, &t.version) && take_word(&rest, false, &epoch) &&
+              take_word(&rest, true, &t.barrier) &&
+              tt_str_eq(epoch, tt_str_n(c->s->epoch.c, TT_EPOCH_BYTES)); /* rule EPOCH */
+    t.marks = rest;
+    return t;
+}
+
+/* ---- the new text ------------------------------------------------------------------------------
+ */
+
+static tt_buf *begin(tt_store_call *c, tt_str version)
+{
+    tt_buf *text = &c->s->text;
+
+    tt_buf_puts(text, "T1 ");
+    tt_buf_put_str(text, version);
+    tt_buf_put_char(text, ' ');
+    tt_buf_put(text, c->s->epoch.c, TT_EPOCH_BYTES);
+    tt_buf_put_char(text, ' ');
+    return text;
+}
+
+/* All marks but those of `nonce`. */
+static void put_other_marks(tt_str marks, tt_str nonce, tt_buf *text)
+{
+    while (marks.n) {
+        tt_str mark = tt_store_word(marks);
+
+        marks = tt_store_after(marks, mark.n ? mark.n : 1);
+        if (mark.n == 0 ||
+            (mark.n > nonce.n && tt_str_has_prefix(mark, nonce) && mark.p[nonce.n] == ','))
+            continue;
+        tt_buf_put_char(text, ' ');
+        tt_buf_put_str(text, mark);
+    }
+}
+
+/* The text is complete; its marks start at `marks_at`. A marked tag has no expiry. */
+static tt_store_outcome finish(tt_store_call *c, size_t marks_at, tt_str ttl)
+{
+    tt_buf *text = &c->s->text;
+
+    if (text->failed)
+        return TT_STORE_NOMEM;
+    if (text->n > marks_at || tt_str_eq(ttl, TT_STR("0")))
+        return tt_store_set_tag(c, tt_buf_str(text), NULL);
+    return tt_store_set_tag(c, tt_buf_str(text), &ttl);
+}
+
+static tt_store_outcome rewrite(tt_store_call *c, tt_str version, tt_str barrier, tt_str marks,
+                                tt_str ttl)
+{
+    tt_buf *text = begin(c, version);
+    size_t marks_at;
+
+    tt_buf_put_str(text, barrier);
+    marks_at = text->n;
+    tt_buf_put_str(text, marks);
+    return finish(c, marks_at, ttl);
+}
+
+/* ---- verbs -------------------------------------------------------------------------------------
+ */
+
+/* new_version, initial, ttl_ms */
+static tt_store_outcome open_tag(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+
+    if (t->there)
+        return rewrite(c, t->version, t->barrier, t->marks, args[3]);
+    return rewrite(c, args[1], args[2], TT_STR(""), args[3]);
+}
+
+/* new_version, nonce, timeout_ms, server, connection, ttl_ms. The script adds in doubles. */
+static tt_store_outcome mark_tag(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+    tt_buf *text = begin(c, t->there ? t->version : args[1]);
+    uint64_t timeout_ms;
+    size_t marks_at;
+
+    if (!tt_str_u64(args[3], &timeout_ms))
+        return TT_STORE_REFUSED;
+    tt_buf_put_str(text, t->there ? t->barrier : TT_STR("P"));
+    marks_at = text->n;
+    if (t->there)
+        put_other_marks(t->marks, args[2], text);
+    tt_buf_put_char(text, ' ');
+    tt_buf_put_str(text, args[2]);
+    tt_buf_printf(text, ",%.0f,", (double)c->s->now_ms + (double)timeout_ms);
+    tt_buf_put_str(text, args[4]);
+    tt_buf_put_char(text, ',');
+    tt_buf_put_str(text, args[5]);
+    return finish(c, marks_at, args[6]);
+}
+
+/* new_version, nonce, position, ttl_ms */
+static tt_store_outcome bump_tag(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+    tt_buf *text = begin(c, args[1]);
+    size_t marks_at;
+
+    if (t->there)
+        tt_store_merge(t->barrier, args[3], &c->s->points, text);
+    else
+        tt_buf_put_char(text, 'P'); /* rule ABSENT_IS_P */
+    marks_at = text->n;
+    if (t->there)
+        put_other_marks(t->marks, args[2], text);
+    return finish(c, marks_at, args[4]);
+}
+
+/* nonce, ttl_ms */
+static tt_store_outcome withdraw_mark(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+    tt_buf *text;
+    size_t marks_at;
+
+    if (!t->there)
+        return tt_store_say(c, TT_STR("absent"));
+    text = begin(c, t->version);
+    tt_buf_put_str(text, t->barrier);
+    marks_at = text->n;
+    put_other_marks(t->marks, args[1], text);
+    return finish(c, marks_at, args[2]);
+}
+
+static tt_str term_of(tt_str barrier)
+{
+    return tt_str_cut(&barrier, '@');
+}
+
+/* version, position, ttl_ms */
+static tt_store_outcome resolve_tag(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+
+    if (!t->there || !tt_str_eq(t->version, args[1])) /* rule RESOLVE_CAS */
+        return tt_store_say(c, TT_STR("changed"));
+    if (!tt_str_eq(t->barrier, TT_STR("P")) && tt_str_eq(term_of(t->barrier), term_of(args[2])))
+        return tt_store_say(c, TT_STR("known"));
+    return rewrite(c, t->version, args[2], t->marks, args[3]);
+}
+
+/* version, new_version, name */
+static tt_store_outcome name_term(tt_store_call *c, const tag_parts *t)
+{
+    const tt_str *args = c->cmd->args;
+
+    if (!t->there)
+        return rewrite(c, args[2], TT_STR("?"), TT_STR(""), TT_STR("0"));
+    if (tt_str_eq(t->version, args[1]))
+        return rewrite(c, args[2], args[3], t->marks, TT_STR("0"));
+    return rewrite(c, t->version, t->barrier, t->marks, TT_STR("0"));
+}
+
+tt_store_outcome tt_store_tag_verb(tt_store_call *c)
+{
+    static const struct {
+        const char *verb;
+        int n_args;
+        tt_store_outcome (*run)(tt_store_call *, const tag_parts *);
+    } verbs[] = {{"open", 4, open_tag},       {"mark", 7, mark_tag},
+                 {"bump", 5, bump_tag},       {"withdraw", 3, withdraw_mark},
+                 {"resolve", 4, resolve_tag}, {"name", 4, name_term}};
+    tag_parts t = parse(c);
+
+    if (t.newer)
+        return tt_store_say(c, c->found); /* hands off */
+    for (size_t i = 0; i < TT_COUNT(verbs); i++)
+        if (tt_str_eq(c->cmd->args[0], tt_str_c(verbs[i].verb)))
+            return c->cmd->n_args < verbs[i].n_args ? TT_STORE_REFUSED : verbs[i].run(c, &t);
+    return TT_STORE_REFUSED;
+}

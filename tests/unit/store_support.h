@@ -1,0 +1,34 @@
+/* store_support.h: short ways to ask a store. */
+#ifndef TT_TEST_STORE_SUPPORT_H
+#define TT_TEST_STORE_SUPPORT_H
+
+#include <stdarg.h>
+#include <twotier/host.h>
+
+#include "core/store.h"
+
+/* A command from texts; the verb first, NULL after the last. No text: a GET. */
+static inline tt_cmd ask(const char *key, ...)
+{
+    tt_cmd cmd = {.kind = TT_CMD_GET, .key = tt_str_c(key)};
+    const char *text;
+    va_list args;
+
+    va_start(args, key);
+    while ((text = va_arg(args, const char *)) != NULL)
+        cmd.args[cmd.n_args++] = tt_str_c(text);
+    va_end(args);
+    if (cmd.n_args)
+        cmd.kind = TT_CMD_SCRIPT;
+    return cmd;
+}
+
+static inline tt_epoch test_epoch(void)
+{
+    tt_epoch epoch;
+
+    memcpy(epoch.c, "epoch-epoch-1234", TT_EPOCH_BYTES);
+    return epoch;
+}
+
+#endif
