@@ -95,7 +95,6 @@ typedef struct tt_read_op {
     tt_buf entry; /* the value to store */
     tt_buf position;
     tt_number numbers[2];
-    tt_cmd cmds[TT_BATCH_MAX];
 
     /* outcome, when the phase is END */
     int code;        /* 0 or TT_E_... */
@@ -106,6 +105,8 @@ typedef struct tt_read_op {
     int64_t created_ms;
     tt_buf settle;   /* barrier: what the session may take in place of its older positions */
     const char *why; /* static */
+
+    tt_cmd cmds[TT_BATCH_MAX]; /* last: large, and not cleared */
 } tt_read_op;
 
 /* `owner` is for whoever drives the operation. Touches nothing but `op`. */

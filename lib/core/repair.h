@@ -25,8 +25,9 @@ typedef struct tt_repair_op {
     tt_nonce version;
     tt_number number;
     int n_keys;
-    tt_cmd cmds[TT_BATCH_MAX];
     bool ok; /* outcome: done; else it goes back into the queue, or is dropped when it is a reap */
+
+    tt_cmd cmds[TT_BATCH_MAX]; /* last: large, and not cleared */
 } tt_repair_op;
 
 /* Take the first repair that is due off the queue; NULL when there is none. */

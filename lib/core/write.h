@@ -57,7 +57,6 @@ typedef struct tt_write_op {
     tt_nonce version; /* the fresh one */
     tt_buf position;  /* barrier: where the write is */
     tt_number numbers[3];
-    tt_cmd cmds[TT_BATCH_MAX];
 
     /* outcome, when the phase is END */
     int code; /* 0 or TT_E_...; TT_E_COMMIT_UNKNOWN when it may have happened */
@@ -65,6 +64,8 @@ typedef struct tt_write_op {
     bool discard; /* the connection must not be used again */
     /* `position` goes into the session: into `seen` after a success, into `owed` as well when the
      * invalidation is outstanding or deferred */
+
+    tt_cmd cmds[TT_BATCH_MAX]; /* last: large, and not cleared */
 } tt_write_op;
 
 void tt_write_init(tt_write_op *op, tt_core *core, const tt_write_request *rq, void *owner);
