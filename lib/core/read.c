@@ -383,6 +383,8 @@ static void settle_view(tt_read_op *op, int64_t now_ns, tt_act *act)
     op->no_store = (!v->readable || v->marked) && rule(op, TT_RULE_MARKED_NO_STORE);
     if (!v->readable || (!v->named && rule(op, TT_RULE_NAMELESS_BYPASS)))
         op->no_store = true;
+    if (op->rq->mode == TT_READ_EVENTUAL)
+        op->no_store = true; /* what it reads may be stale: nobody else shall share it */
     if (needs_p(op)) {
         note(op, TT_NOTE_READ_P);
         tt_buf_clear(&op->need);
