@@ -105,12 +105,23 @@ local function unmark(nonce)
   marks = kept
 end
 
+-- By bytes: what Lua's own < says of strings depends on the locale in which the server was started.
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return x < y
+    end
+  end
+  return #a < #b
+end
+
 -- Numbers are compared as text, since they may exceed what a double holds exactly.
 local function higher(a, b)
   if #a ~= #b then
     return #a > #b and a or b
   end
-  return a > b and a or b
+  return before(a, b) and b or a
 end
 
 local function merge(a, b)
@@ -132,7 +143,7 @@ local function merge(a, b)
       end
     end
   end
-  table.sort(sources)
+  table.sort(sources, before)
   for i, source in ipairs(sources) do
     sources[i] = source .. ':' .. highest[source]
   end

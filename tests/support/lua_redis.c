@@ -1,5 +1,6 @@
 #include "support/lua_redis.h"
 
+#include <ctype.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -22,6 +23,27 @@ struct lua_redis {
     tt_buf reply;
     item *buckets[BUCKETS];
 };
+
+/* ---- locale ---- */
+
+/* Lua compares strings by strcoll, and Redis takes the locale of its environment. So that the
+ * script does not depend on it, this program has an odd one: dashes and case matter last. */
+__attribute__((visibility("default"))) int strcoll(const char *a, const char *b)
+{
+    const char *p = a, *q = b;
+
+    for (;; p++, q++) {
+        while (*p == '-')
+            p++;
+        while (*q == '-')
+            q++;
+        if (!*p || tolower((unsigned char)*p) != tolower((unsigned char)*q))
+            break;
+    }
+    if (*p || *q)
+        return tolower((unsigned char)*p) - tolower((unsigned char)*q);
+    return strcmp(a, b);
+}
 
 /* ---- keys ---- */
 
