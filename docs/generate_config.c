@@ -39,22 +39,22 @@ static const char head[] =
 static const char *type_name(const struct tt_key *key)
 {
     switch (key->type) {
-    case TT_KEY_INTEGER:
+    case TT_SETTING_INTEGER:
         return "integer";
-    case TT_KEY_DURATION:
+    case TT_SETTING_DURATION:
         return "duration";
-    case TT_KEY_SIZE:
+    case TT_SETTING_SIZE:
         return "size";
-    case TT_KEY_ENUM:
+    case TT_SETTING_ENUM:
         return "word";
-    case TT_KEY_SECRET:
+    case TT_SETTING_SECRET:
         return "text: where a secret is";
-    case TT_KEY_TEXT:
-    case TT_KEY_URL:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_URL:
         return "text";
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         return "list";
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         return "map";
     }
     return "";
@@ -91,7 +91,7 @@ static size_t section_length(const struct tt_key *key)
 {
     const char *path = key->path, *end = strchr(path, '[');
 
-    if (key->type == TT_KEY_NODES)
+    if (key->type == TT_SETTING_NODES)
         return strlen(path);
     if (!end)
         end = strrchr(path, '.');

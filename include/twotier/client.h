@@ -28,6 +28,9 @@
 extern "C" {
 #endif
 
+/** Longest timeout of a call, in milliseconds. */
+#define TT_TIMEOUT_MS_MAX 3600000
+
 typedef struct tt_client tt_client;
 typedef struct tt_session tt_session;
 

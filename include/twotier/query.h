@@ -95,6 +95,8 @@ typedef struct tt_write_options {
 
 /** The tables' tags are not added: reads that named no tags may stay stale. */
 #define TT_WRITE_ONLY_THESE_TAGS 1u
+/** Invalidate nothing; with tags of its own TT_E_ARGUMENT. */
+#define TT_WRITE_NO_TAGS 2u
 
 #define TT_WRITE_OPTIONS_INIT                                                                      \
     {                                                                                              \

@@ -2,6 +2,7 @@
 #ifndef TT_BASE_ABI_H
 #define TT_BASE_ABI_H
 
+#include <stddef.h>
 #include <twotier/error.h>
 
 #include "base/must.h"

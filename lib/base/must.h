@@ -7,7 +7,11 @@
 
 /* Invariants of this library; on in every build but release (NDEBUG). */
 #include <assert.h>
+#ifdef NDEBUG
+#define TT_ASSERT(cond) ((void)sizeof(!(cond))) /* read, never run */
+#else
 #define TT_ASSERT(cond) assert(cond)
+#endif
 
 #define TT_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TT_MIN(a, b) ((a) < (b) ? (a) : (b))

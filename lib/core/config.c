@@ -82,15 +82,15 @@ static int refuse(const struct tt_key *key, const char *path, tt_str text, tt_er
 {
     const char *like = "";
 
-    if (key->type == TT_KEY_DURATION)
+    if (key->type == TT_SETTING_DURATION)
         like = ", such as 250ms, 1s, 30m, 24h or 7d";
-    else if (key->type == TT_KEY_SIZE)
+    else if (key->type == TT_SETTING_SIZE)
         like = ", such as 4096, 512KiB, 64MiB or 1GiB";
-    else if (key->type == TT_KEY_NODES)
+    else if (key->type == TT_SETTING_NODES)
         like = ", such as 10.0.0.2, 10.0.0.3:3307*2";
-    else if (key->type == TT_KEY_CLASSES)
+    else if (key->type == TT_SETTING_CLASSES)
         like = ", such as static=24h, user=1h";
-    if (key->type == TT_KEY_SECRET)
+    if (key->type == TT_SETTING_SECRET)
         return tt_fail(err, TT_E_CONFIG, "%s: expected %s; the value is not shown", path,
                        tt_key_expects(key).c);
     return tt_fail(err, TT_E_CONFIG, "%s: expected %s%s; got \"%s\"", path, tt_key_expects(key).c,
@@ -115,7 +115,8 @@ static bool store_int(const struct tt_key *key, tt_str text, int *out)
 static bool store_int64(const struct tt_key *key, tt_str text, int64_t *out)
 {
     int64_t v;
-    bool ok = key->type == TT_KEY_DURATION ? tt_duration_parse(text, &v) : tt_size_parse(text, &v);
+    bool ok =
+        key->type == TT_SETTING_DURATION ? tt_duration_parse(text, &v) : tt_size_parse(text, &v);
 
     if (!ok || !in_range(key, v))
         return false;
@@ -144,20 +145,20 @@ static bool store_text(const struct tt_key *key, tt_str text, char *out)
 static bool store(const struct tt_key *key, tt_str text, void *at)
 {
     switch (key->type) {
-    case TT_KEY_INTEGER:
+    case TT_SETTING_INTEGER:
         return store_int(key, text, at);
-    case TT_KEY_DURATION:
-    case TT_KEY_SIZE:
+    case TT_SETTING_DURATION:
+    case TT_SETTING_SIZE:
         return store_int64(key, text, at);
-    case TT_KEY_ENUM:
+    case TT_SETTING_ENUM:
         return store_word(key, text, at);
-    case TT_KEY_TEXT:
-    case TT_KEY_SECRET:
-    case TT_KEY_URL:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_SECRET:
+    case TT_SETTING_URL:
         return store_text(key, text, at);
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         return tt_nodes_parse(text, at);
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         return tt_classes_parse(text, find(CLASSES ".*"), at);
     }
     return false;
@@ -166,27 +167,27 @@ static bool store(const struct tt_key *key, tt_str text, void *at)
 static void put(const struct tt_key *key, const void *at, tt_buf *out)
 {
     switch (key->type) {
-    case TT_KEY_INTEGER:
+    case TT_SETTING_INTEGER:
         tt_buf_printf(out, "%d", *(const int *)at);
         break;
-    case TT_KEY_DURATION:
+    case TT_SETTING_DURATION:
         tt_buf_puts(out, tt_duration_text(*(const int64_t *)at).c);
         break;
-    case TT_KEY_SIZE:
+    case TT_SETTING_SIZE:
         tt_buf_puts(out, tt_size_text(*(const int64_t *)at).c);
         break;
-    case TT_KEY_ENUM:
+    case TT_SETTING_ENUM:
         tt_buf_put_str(out, tt_word_at(key->words, *(const int *)at));
         break;
-    case TT_KEY_TEXT:
-    case TT_KEY_SECRET:
-    case TT_KEY_URL:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_SECRET:
+    case TT_SETTING_URL:
         tt_buf_puts(out, at);
         break;
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         tt_nodes_put(at, out);
         break;
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         tt_classes_put(at, out);
         break;
     }
@@ -258,7 +259,7 @@ void tt_settings_default(struct tt_settings *s)
         struct tt_phrase preset = tt_key_preset(&keys[i]);
         bool ok = true;
 
-        if (tt_key_value(&keys[i], s) && preset.c[0])
+        if (tt_setting_value(&keys[i], s) && preset.c[0])
             ok = store(&keys[i], tt_str_c(preset.c), (char *)s + keys[i].offset);
         TT_ASSERT(ok);
         (void)ok;
@@ -277,7 +278,7 @@ int tt_settings_set(struct tt_settings *s, const char *path, tt_str text, tt_err
         return set_class(s, &place, path, text, err);
     if (is_node_field(&place))
         return set_node(s, &place, path, text, err);
-    if (place.key->type == TT_KEY_URL && text.n && tt_redis_url_parse(text, &url, &why) != 0)
+    if (place.key->type == TT_SETTING_URL && text.n && tt_redis_url_parse(text, &url, &why) != 0)
         return tt_fail(err, TT_E_CONFIG, "%s: %s; the value is not shown", path, why.message);
     if (!store(place.key, text, (char *)s + place.key->offset))
         return refuse(place.key, path, text, err);
@@ -318,9 +319,9 @@ tt_path_kind tt_settings_kind(const char *path)
     const struct tt_key *keys = tt_settings_keys(&n);
 
     if (resolve(path, &place)) {
-        if (place.key->type == TT_KEY_NODES)
+        if (place.key->type == TT_SETTING_NODES)
             return TT_PATH_LIST;
-        return place.key->type == TT_KEY_CLASSES ? TT_PATH_MAP : TT_PATH_VALUE;
+        return place.key->type == TT_SETTING_CLASSES ? TT_PATH_MAP : TT_PATH_VALUE;
     }
     if (strchr(path, '[')) {
         if (!without_index(path, pattern, sizeof(pattern), &index))

@@ -142,17 +142,17 @@ struct tt_settings {
     } read;
 };
 
-typedef enum tt_key_type {
-    TT_KEY_INTEGER,  /* int */
-    TT_KEY_DURATION, /* int64_t, milliseconds */
-    TT_KEY_SIZE,     /* int64_t, bytes */
-    TT_KEY_ENUM,     /* int, an index into `words` */
-    TT_KEY_TEXT,     /* char[max + 1] */
-    TT_KEY_SECRET,   /* the same, names where a secret is; never shown in an error */
-    TT_KEY_URL,      /* the same, of a Redis; never shown in an error */
-    TT_KEY_NODES,    /* struct tt_conf_nodes */
-    TT_KEY_CLASSES   /* struct tt_conf_classes */
-} tt_key_type;
+typedef enum tt_setting_type {
+    TT_SETTING_INTEGER,  /* int */
+    TT_SETTING_DURATION, /* int64_t, milliseconds */
+    TT_SETTING_SIZE,     /* int64_t, bytes */
+    TT_SETTING_ENUM,     /* int, an index into `words` */
+    TT_SETTING_TEXT,     /* char[max + 1] */
+    TT_SETTING_SECRET,   /* the same, names where a secret is; never shown in an error */
+    TT_SETTING_URL,      /* the same, of a Redis; never shown in an error */
+    TT_SETTING_NODES,    /* struct tt_conf_nodes */
+    TT_SETTING_CLASSES   /* struct tt_conf_classes */
+} tt_setting_type;
 
 /* What characters a text may have. */
 typedef enum tt_text_form {
@@ -170,7 +170,7 @@ typedef enum tt_text_form {
 struct tt_key {
     const char *path;
     size_t offset;
-    tt_key_type type;
+    tt_setting_type type;
     tt_text_form form;
     int64_t preset, min, max; /* of numbers; of texts min and max are lengths in bytes */
     const char *preset_text;  /* of texts; NULL is "" */
@@ -191,7 +191,7 @@ struct tt_phrase tt_key_expects(const struct tt_key *key);
 struct tt_phrase tt_key_preset(const struct tt_key *key);
 
 /* Where the key's value is in `s`; for rows of elements NULL. */
-const void *tt_key_value(const struct tt_key *key, const struct tt_settings *s);
+const void *tt_setting_value(const struct tt_key *key, const struct tt_settings *s);
 
 /* All settings at their defaults; what is missing for a client is a primary. */
 void tt_settings_default(struct tt_settings *s);
@@ -233,6 +233,10 @@ TT_MUST int tt_settings_diff(const struct tt_settings *running, const struct tt_
 /* Does this key of the table differ? For whoever applies a change. False for rows of elements. */
 TT_MUST bool tt_settings_differ(const struct tt_settings *a, const struct tt_settings *b,
                                 const struct tt_key *key);
+
+/* Take the value of one key of the table; nothing for rows of elements. */
+void tt_settings_take(struct tt_settings *into, const struct tt_settings *from,
+                      const struct tt_key *key);
 
 /* The scope in force: `auto` resolved. */
 enum tt_conf_scope tt_settings_scope(const struct tt_settings *s);

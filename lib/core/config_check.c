@@ -210,27 +210,44 @@ static bool same_classes(const struct tt_conf_classes *a, const struct tt_conf_c
 bool tt_settings_differ(const struct tt_settings *a, const struct tt_settings *b,
                         const struct tt_key *key)
 {
-    const void *left = tt_key_value(key, a), *right = tt_key_value(key, b);
+    const void *left = tt_setting_value(key, a), *right = tt_setting_value(key, b);
 
     if (!left)
         return false;
     switch (key->type) {
-    case TT_KEY_INTEGER:
-    case TT_KEY_ENUM:
+    case TT_SETTING_INTEGER:
+    case TT_SETTING_ENUM:
         return *(const int *)left != *(const int *)right;
-    case TT_KEY_DURATION:
-    case TT_KEY_SIZE:
+    case TT_SETTING_DURATION:
+    case TT_SETTING_SIZE:
         return *(const int64_t *)left != *(const int64_t *)right;
-    case TT_KEY_TEXT:
-    case TT_KEY_SECRET:
-    case TT_KEY_URL:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_SECRET:
+    case TT_SETTING_URL:
         return strcmp(left, right) != 0;
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         return !same_nodes(left, right);
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         return !same_classes(left, right);
     }
     return true;
+}
+
+void tt_settings_take(struct tt_settings *into, const struct tt_settings *from,
+                      const struct tt_key *key)
+{
+    static const size_t sizes[] = {[TT_SETTING_INTEGER] = sizeof(int),
+                                   [TT_SETTING_ENUM] = sizeof(int),
+                                   [TT_SETTING_DURATION] = sizeof(int64_t),
+                                   [TT_SETTING_SIZE] = sizeof(int64_t),
+                                   [TT_SETTING_NODES] = sizeof(struct tt_conf_nodes),
+                                   [TT_SETTING_CLASSES] = sizeof(struct tt_conf_classes)};
+    const void *value = tt_setting_value(key, from);
+    bool text = key->type == TT_SETTING_TEXT || key->type == TT_SETTING_SECRET ||
+                key->type == TT_SETTING_URL;
+
+    if (value)
+        memcpy((char *)into + key->offset, value, text ? strlen(value) + 1 : sizes[key->type]);
 }
 
 int tt_settings_diff(const struct tt_settings *running, const struct tt_settings *next,

@@ -106,7 +106,7 @@ static void after_sample(tt_discover_op *op, const tt_event *ev, int64_t now_ns,
         end(op, false, act);
         return;
     }
-    if (op->term_known && strcmp(op->name, op->found) != 0) {
+    if (op->term_known && (op->renew || strcmp(op->name, op->found) != 0)) {
         tt_str args[] = {TT_STR("name"), tt_nonce_str(&op->term), tt_nonce_str(&op->fresh),
                          tt_str_c(op->found)};
 
@@ -135,7 +135,8 @@ void tt_discover_step(tt_discover_op *op, const tt_event *ev, int64_t now_ns, tt
         after_sample(op, ev, now_ns, act);
         break;
     case TT_DISCOVER_NAME:
-        if (take_term(op, ev->cache) && strcmp(op->name, op->found) == 0) {
+        if (take_term(op, ev->cache) && strcmp(op->name, op->found) == 0 &&
+            (!op->renew || memcmp(op->term.c, op->fresh.c, TT_NONCE_BYTES) == 0)) {
             op->changed = true;
             adopt(op, act);
         } else if (ev->cache->ok) {

@@ -24,6 +24,8 @@ typedef enum tt_discover_phase {
 typedef struct tt_discover_op {
     tt_core *core;
     tt_discover_phase phase;
+    bool
+        renew; /* give the term a fresh version even if it names the primary: clear the namespace */
     int rounds;
     bool term_known; /* the cache answered */
     tt_nonce term, fresh;

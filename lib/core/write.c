@@ -183,6 +183,7 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
     memset(op->server, 0, sizeof(op->server));
     memcpy(op->server, ev->identity.p, ev->identity.n);
     op->connection = ev->connection;
+    op->node = tt_topology_find(&op->core->topology, ev->identity);
     if (has_tags(op))
         mark(op, act);
     else
@@ -216,6 +217,8 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
         cache_away(op, act);
         return;
     }
+    if (op->marked)
+        note(op, TT_NOTE_MARKED);
     for (int i = 1; i < answers->n; i++) {
         tt_str rest;
         tt_mark m;
@@ -294,6 +297,11 @@ static void unknown(tt_write_op *op, tt_act *act)
     }
     if (!rule(op, TT_RULE_KILL_BEFORE_BUMP)) {
         bump(op, TT_WRITE_BUMP_UNKNOWN, act);
+        return;
+    }
+    if (op->node < 0) {
+        leave_repair(op, true, false);
+        end(op, TT_E_COMMIT_UNKNOWN, act);
         return;
     }
     op->phase = TT_WRITE_KILL;

@@ -20,7 +20,8 @@
 /* ---- whoever answers batches -------------------------------------------------------------- */
 
 /* The answers of a posted batch; `answers` is lent for the call. Called once for every post that
- * was accepted, on any thread, under no lock. It may post, but must not call. */
+ * was accepted, on any thread, under no lock, but while others may wait for that thread: be quick.
+ * It may post, but must not call. */
 typedef void tt_cache_done(void *ctx, const tt_answers *answers);
 
 typedef struct tt_cache {
@@ -51,9 +52,10 @@ typedef struct tt_cache_shape {
 #define TT_CACHE_SHA_CHARS 40
 
 /* Append `batch` to `out`: every GET in one MGET, then a call of the script `sha` for each other
- * command. False when the batch is not valid (`out` is as it was) or memory is short (out->failed).
- * Where SCRIPT LOAD goes before it the caller sets shape->load. */
-TT_MUST bool tt_cache_format(const tt_batch *batch, tt_str sha, tt_buf *out, tt_cache_shape *shape);
+ * command, with `epoch` after its verb. False when the batch is not valid (`out` is as it was) or
+ * memory is short (out->failed). Where SCRIPT LOAD goes before it the caller sets shape->load. */
+TT_MUST bool tt_cache_format(const tt_batch *batch, tt_str sha, const tt_epoch *epoch, tt_buf *out,
+                             tt_cache_shape *shape);
 /* Append any one command. */
 void tt_cache_command(tt_buf *out, const tt_str *words, size_t n);
 

@@ -42,8 +42,9 @@ static char *put_word(char *at, tt_str s)
 
 /* Room for the type, 20 digits, and two ends of line. */
 #define WORD_MAX(n) ((n) + 25)
-/* "EVALSHA", the sha, "1", the number of words. */
-#define SCRIPT_MAX (25 + WORD_MAX(7) + WORD_MAX(TT_CACHE_SHA_CHARS) + WORD_MAX(1))
+/* The number of words, "EVALSHA", the sha, "1", the epoch. */
+#define SCRIPT_MAX                                                                                 \
+    (25 + WORD_MAX(7) + WORD_MAX(TT_CACHE_SHA_CHARS) + WORD_MAX(1) + WORD_MAX(TT_EPOCH_BYTES))
 
 /* An upper bound of the formatted bytes; 0 when the batch is not valid. */
 static size_t bound(const tt_batch *batch, tt_str sha)
@@ -58,7 +59,7 @@ static size_t bound(const tt_batch *batch, tt_str sha)
         n += WORD_MAX(c->key.n);
         if (c->kind == TT_CMD_GET)
             continue;
-        if (sha.n != TT_CACHE_SHA_CHARS || c->n_args < 0 || c->n_args > TT_BATCH_ARGS_MAX)
+        if (sha.n != TT_CACHE_SHA_CHARS || c->n_args < 1 || c->n_args > TT_BATCH_ARGS_MAX)
             return 0;
         n += SCRIPT_MAX;
         for (int j = 0; j < c->n_args; j++)
@@ -67,14 +68,16 @@ static size_t bound(const tt_batch *batch, tt_str sha)
     return n;
 }
 
-static char *put_script(char *at, const tt_cmd *c, tt_str sha)
+static char *put_script(char *at, const tt_cmd *c, tt_str sha, const tt_epoch *epoch)
 {
-    at = put_count(at, '*', (size_t)c->n_args + 4);
+    at = put_count(at, '*', (size_t)c->n_args + 5);
     at = put_word(at, TT_STR("EVALSHA"));
     at = put_word(at, sha);
     at = put_word(at, TT_STR("1"));
     at = put_word(at, c->key);
-    for (int j = 0; j < c->n_args; j++)
+    at = put_word(at, c->args[0]);
+    at = put_word(at, tt_str_n(epoch->c, TT_EPOCH_BYTES));
+    for (int j = 1; j < c->n_args; j++)
         at = put_word(at, c->args[j]);
     return at;
 }
@@ -94,7 +97,8 @@ void tt_cache_command(tt_buf *out, const tt_str *words, size_t n)
     out->n = (size_t)(at - out->p);
 }
 
-bool tt_cache_format(const tt_batch *batch, tt_str sha, tt_buf *out, tt_cache_shape *shape)
+bool tt_cache_format(const tt_batch *batch, tt_str sha, const tt_epoch *epoch, tt_buf *out,
+                     tt_cache_shape *shape)
 {
     size_t room = bound(batch, sha);
     unsigned char at_place = 0;
@@ -119,7 +123,7 @@ bool tt_cache_format(const tt_batch *batch, tt_str sha, tt_buf *out, tt_cache_sh
         if (batch->cmds[i].kind == TT_CMD_GET)
             continue;
         shape->place[at_place++] = (unsigned char)i;
-        at = put_script(at, &batch->cmds[i], sha);
+        at = put_script(at, &batch->cmds[i], sha, epoch);
     }
     out->n = (size_t)(at - out->p);
     TT_ASSERT(out->n <= out->cap && at_place == batch->n);

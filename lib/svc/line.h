@@ -22,19 +22,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/breaker.h"
 #include "drv/cache.h"
 #include "svc/link.h"
 #include "svc/park.h"
 
-/* Keeps calls away from a node that does not answer. Closed after a failed connect or some timeouts
- * in a row, for a time that doubles; then one call at a time may try. */
+/* Keeps calls away from a node that does not answer. */
 typedef struct tt_gate {
-    atomic_bool troubled; /* false: the way of a healthy call stays clear of mu */
+    atomic_bool quiet; /* tt_breaker_quiet: the way of a healthy call stays clear of mu */
     pthread_mutex_t mu;
     /* guarded by mu */
-    int failures; /* in a row */
-    bool trial;   /* a call has been let through a closed gate */
-    int64_t first_ns, pause_ns, next_trial_ns;
+    tt_breaker breaker;
+    int64_t timeout_ns; /* when one was counted last */
 } tt_gate;
 
 typedef struct tt_ticket {
@@ -56,6 +55,7 @@ typedef struct tt_post {
     tt_cache_done *done; /* NULL: nobody wants to know */
     void *done_ctx;
     tt_buf bytes;
+    uint64_t opened;      /* the connection they were made for, see tt_line */
     struct tt_post *next; /* in the holder's list */
     bool again;           /* it has been sent again, after the script */
     tt_answers answers;
@@ -79,6 +79,7 @@ typedef struct tt_line {
     /* guarded by mu */
     pthread_mutex_t mu;
     tt_cache_conn *conn; /* NULL: down. Set by who is `connecting`, cleared by the holder */
+    uint64_t opened;     /* connections so far: `conn` is this one */
     bool connecting;
     bool held;
     bool parsing; /* the holder is using slots and tickets without mu */
@@ -123,5 +124,51 @@ TT_MUST int tt_line_post(tt_line *l, const tt_batch *batch, tt_cache_done *done,
 /* If nobody holds the line: send what is left to send, read what has come. True: nothing is due. */
 bool tt_line_tend(tt_line *l, int64_t left_ns);
 bool tt_line_peer(tt_line *l, tt_cache_peer *out);
+
+/* ---- between the files of the line. `_locked`: mu is held ----------------------------------- */
+
+/* What a waiting call is told (svc/park.h): its outcome is in, or it holds the line now. */
+enum { TT_WORD_DONE = 2, TT_WORD_HOLDER = 3 };
+
+static inline int64_t tt_line_now_ns(const tt_line *l)
+{
+    return tt_now_ns(l->set->clock);
+}
+
+static inline tt_slot *tt_line_slot(tt_line *l, uint64_t index)
+{
+    return &l->slots[index & (l->n_slots - 1)];
+}
+
+/* For the holder: is there something taken and not yet sent? */
+static inline bool tt_line_unsent(const tt_line *l)
+{
+    return l->wired < l->wire.n;
+}
+
+/* A slot for `ticket`; its bytes are at the end of `queued` already. */
+void tt_line_push_locked(tt_line *l, const tt_cache_shape *shape, tt_ticket *ticket);
+/* For the holder: what is queued becomes what is being sent, if that is through. */
+void tt_line_take_locked(tt_line *l);
+/* Drop a connection that died while nobody used it; mu may be released in between. */
+void tt_line_probe_locked(tt_line *l);
+/* From taking the role to leaving it; `wire` has been taken. Returns as tt_line_call. */
+TT_MUST int tt_line_hold(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscript);
+/* The holder's role goes on to another, or to nobody; then those on `list`, but `mine`, are told.
+ * Releases mu. */
+void tt_line_leave_locked(tt_line *l, tt_ticket *list, const tt_ticket *mine);
+/* The holder gives up the connection and its role. `list`: finished before, not told yet. */
+void tt_line_lose(tt_line *l, tt_ticket *list, const tt_ticket *mine);
+/* The connection comes off, and with it all that is queued, as a list of the unanswered. */
+tt_ticket *tt_line_lose_locked(tt_line *l, tt_cache_conn **conn);
+/* Tell everybody on the list, but the holder itself; and the heir, if any, that the role is its. A
+ * ticket may be gone once it has been told. */
+void tt_line_deliver(tt_line *l, tt_ticket *list, const tt_ticket *mine, tt_ticket *heir);
+/* What became of a call. */
+int tt_line_outcome(const tt_ticket *t, bool *noscript);
+
+void tt_post_again(tt_line *l, tt_post *post);
+void tt_post_finish(tt_post *post);
+void tt_post_free(tt_post *post);
 
 #endif

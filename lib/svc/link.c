@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "svc/line.h"
 
 #define CONNECTIONS_DEFAULT 2
@@ -14,63 +15,55 @@
 #define CONNECT_MS_DEFAULT 1000
 #define STALL_MS_DEFAULT 5000
 
-/* ---- the gate ------------------------------------------------------------------------------- */
+/* ---- the circuit breaker -------------------------------------------------------------------- */
 
-/* So many timeouts with no success between, over so long: many callers may share one hiccup. */
-#define GATE_FAILURES 5
-#define GATE_SILENCE_NS (250 * TT_NS_PER_MS)
-#define GATE_PAUSE_MIN_NS (100 * TT_NS_PER_MS)
-#define GATE_PAUSE_MAX_NS (2 * TT_NS_PER_S)
+#define BREAKER_FAILURES 5
+#define BREAKER_MIN_NS (100 * TT_NS_PER_MS)
+#define BREAKER_MAX_NS (2 * TT_NS_PER_S)
+/* Timeouts closer together than this count as one: many callers may share one hiccup. */
+#define HICCUP_NS (50 * TT_NS_PER_MS)
+
+static void gate_init(tt_gate *g, const tt_breaker_config *config)
+{
+    uint64_t seed;
+
+    tt_rng_kernel.fill(tt_rng_kernel.ctx, &seed, sizeof(seed));
+    tt_breaker_init(&g->breaker, config, seed);
+    atomic_init(&g->quiet, true);
+    (void)pthread_mutex_init(&g->mu, NULL);
+}
 
 static bool gate_allow(tt_gate *g, int64_t now)
 {
-    bool closed, allowed;
+    bool allowed;
 
-    if (!atomic_load_explicit(&g->troubled, memory_order_relaxed))
+    if (atomic_load_explicit(&g->quiet, memory_order_relaxed))
         return true;
     pthread_mutex_lock(&g->mu);
-    closed = g->failures >= GATE_FAILURES;
-    allowed = !closed || now >= g->next_trial_ns;
-    if (closed && allowed) {
-        g->trial = true;
-        g->next_trial_ns = now + g->pause_ns;
-    }
+    allowed = tt_breaker_allow(&g->breaker, now);
     pthread_mutex_unlock(&g->mu);
     return allowed;
 }
 
-static void gate_ok(tt_gate *g)
+/* What became of a call, or of a connect, that was allowed. Of a lost connection nothing is said:
+ * the connect that follows tells more. */
+static void gate_report(tt_gate *g, int64_t now, int rc, bool refused)
 {
-    if (!atomic_load_explicit(&g->troubled, memory_order_relaxed))
+    if (rc != TT_E_TIMEOUT && !refused && atomic_load_explicit(&g->quiet, memory_order_relaxed))
         return;
     pthread_mutex_lock(&g->mu);
-    g->failures = 0;
-    g->pause_ns = 0;
-    g->trial = false;
-    atomic_store_explicit(&g->troubled, false, memory_order_relaxed);
-    pthread_mutex_unlock(&g->mu);
-}
-
-/* `at_once`: a connect failed. Failures of calls that began before it closed change nothing once it
- * is. */
-static void gate_fail(tt_gate *g, int64_t now, bool at_once)
-{
-    bool was_closed;
-
-    pthread_mutex_lock(&g->mu);
-    was_closed = g->failures >= GATE_FAILURES;
-    if (!g->failures)
-        g->first_ns = now;
-    if (at_once)
-        g->failures = GATE_FAILURES;
-    else if (g->failures < GATE_FAILURES - 1 || now - g->first_ns >= GATE_SILENCE_NS)
-        g->failures = TT_MIN(g->failures + 1, GATE_FAILURES);
-    if (g->failures >= GATE_FAILURES && (!was_closed || g->trial)) {
-        g->pause_ns = g->pause_ns ? TT_MIN(2 * g->pause_ns, GATE_PAUSE_MAX_NS) : GATE_PAUSE_MIN_NS;
-        g->next_trial_ns = now + g->pause_ns;
-        g->trial = false;
+    if (rc == 0) {
+        tt_breaker_ok(&g->breaker, now);
+    } else if (refused || g->breaker.state != TT_BREAKER_CLOSED) {
+        if (refused || rc == TT_E_TIMEOUT)
+            tt_breaker_fail(&g->breaker, now, refused);
+        else
+            tt_breaker_unused(&g->breaker, now);
+    } else if (rc == TT_E_TIMEOUT && now - g->timeout_ns >= HICCUP_NS) {
+        g->timeout_ns = now;
+        tt_breaker_fail(&g->breaker, now, false);
     }
-    atomic_store_explicit(&g->troubled, true, memory_order_relaxed);
+    atomic_store_explicit(&g->quiet, tt_breaker_quiet(&g->breaker), memory_order_relaxed);
     pthread_mutex_unlock(&g->mu);
 }
 
@@ -121,18 +114,18 @@ static tt_line *choose(tt_link_set *s, const tt_batch *batch)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
+/* Open a line, and report how it went. */
 static int open_line(tt_link_set *s, tt_line *l, int64_t now, int64_t deadline_ns, tt_error *err)
 {
     int64_t limit = now + s->options.connect_timeout_ms * TT_NS_PER_MS;
     tt_error own = TT_ERROR_INIT;
     int rc = tt_line_open(l, TT_MIN(deadline_ns, limit), &own);
 
+    gate_report(&s->gate, tt_now_ns(s->clock), rc, rc != 0 && rc != TT_E_BUSY);
     if (!rc)
         return 0;
-    if (rc != TT_E_BUSY) {
-        gate_fail(&s->gate, tt_now_ns(s->clock), true);
+    if (rc != TT_E_BUSY)
         tt_log(s->log, TT_LOG_WARN, "%s", own.message);
-    }
     if (err)
         *err = own;
     return rc == TT_E_BUSY ? TT_E_CACHE_UNAVAILABLE : rc;
@@ -175,10 +168,7 @@ int tt_link_call(tt_link_set *s, const tt_batch *batch, int64_t deadline_ns, tt_
     }
     if (rc == TT_LINE_DOWN)
         rc = TT_E_CACHE_UNAVAILABLE;
-    if (rc == 0)
-        gate_ok(&s->gate);
-    else if (rc == TT_E_TIMEOUT) /* of a lost connection, the next connect tells more */
-        gate_fail(&s->gate, tt_now_ns(s->clock), false);
+    gate_report(&s->gate, rc ? tt_now_ns(s->clock) : now, rc, false);
     return rc;
 }
 
@@ -198,8 +188,8 @@ void tt_link_tend(tt_link_set *s)
         int64_t now = tt_now_ns(s->clock);
 
         (void)tt_line_tend(l, 0);
-        if (!is_up(l) && gate_allow(&s->gate, now) && open_line(s, l, now, INT64_MAX, NULL) == 0)
-            gate_ok(&s->gate);
+        if (!is_up(l) && gate_allow(&s->gate, now))
+            (void)open_line(s, l, now, INT64_MAX, NULL);
     }
 }
 
@@ -271,6 +261,8 @@ static tt_link_options with_defaults(const tt_link_options *given)
         o.connect_timeout_ms = CONNECT_MS_DEFAULT;
     if (!o.stall_ms)
         o.stall_ms = STALL_MS_DEFAULT;
+    if (!o.breaker.failures)
+        o.breaker = (tt_breaker_config){BREAKER_FAILURES, BREAKER_MIN_NS, BREAKER_MAX_NS};
     return o;
 }
 
@@ -330,7 +322,7 @@ int tt_link_set_new(const tt_allocator *a, const tt_clock *clock, const tt_log_s
     s->clock = clock;
     s->log = log;
     s->options = with_defaults(options);
-    (void)pthread_mutex_init(&s->gate.mu, NULL);
+    gate_init(&s->gate, &s->options.breaker);
     if (!copy_target(s, target) || init_lines(s) != 0) {
         tt_link_set_free(s, false);
         return tt_fail_nomem(err);

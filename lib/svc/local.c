@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 
-enum { SHARDS = 16, CACHE_LINE = 64 };
+enum { SHARDS = TT_LOCAL_SHARDS, CACHE_LINE = 64 };
 
 typedef struct shard {
     alignas(CACHE_LINE) pthread_mutex_t mu;

@@ -10,9 +10,13 @@
 #include "core/store.h"
 #include "drv/cache.h"
 
+/* Stores, and locks. */
+#define TT_LOCAL_SHARDS 16
+
 typedef struct tt_local tt_local;
 
-/* `max_bytes` is divided evenly: no key with its value may exceed 1/16 of it. Entries of one
+/* `max_bytes` is divided evenly: whoever decides how large an entry may be must stay well below
+ * max_bytes / TT_LOCAL_SHARDS, since one that does not fit leaves its lease behind. Entries of one
  * tt_local are never taken for those of another: `rng` gives it its epoch. `a` and `clock` are
  * borrowed until it is freed. Returns 0 or TT_E_NOMEM. */
 TT_MUST int tt_local_new(const tt_allocator *a, const tt_clock *clock, const tt_rng *rng,

@@ -22,7 +22,7 @@ static void through_text(const struct tt_settings *s)
     for (size_t i = 0; i < n; i++) {
         tt_buf text = tt_buf_init(&tt_allocator_libc);
 
-        if (!tt_key_value(&keys[i], s))
+        if (!tt_setting_value(&keys[i], s))
             continue;
         must(tt_settings_get(s, keys[i].path, &text, NULL) == 0);
         must(tt_settings_set(&again, keys[i].path, tt_buf_str(&text), NULL) == 0);

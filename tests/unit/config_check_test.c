@@ -123,29 +123,29 @@ START_TEST(each_key_alone_differs_and_says_whether_it_may)
     char message[TT_CONF_PATH_MAX + 64];
     size_t differ = 0;
 
-    if (!tt_key_value(key, &b))
+    if (!tt_setting_value(key, &b))
         return;
     switch (key->type) {
-    case TT_KEY_INTEGER:
-    case TT_KEY_DURATION:
-    case TT_KEY_SIZE:
+    case TT_SETTING_INTEGER:
+    case TT_SETTING_DURATION:
+    case TT_SETTING_SIZE:
         must_set(&b, key->path,
                  number_text(key, key->preset == key->max ? key->min : key->preset + 1));
         break;
-    case TT_KEY_ENUM:
+    case TT_SETTING_ENUM:
         ck_assert_int_eq(tt_settings_set(&b, key->path, tt_word_at(key->words, 1), NULL), 0);
         break;
-    case TT_KEY_TEXT:
-    case TT_KEY_SECRET:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_SECRET:
         must_set(&b, key->path, long_text(key, 3));
         break;
-    case TT_KEY_URL:
+    case TT_SETTING_URL:
         must_set(&b, key->path, "redis://c");
         break;
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         must_set(&b, key->path, "c");
         break;
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         must_set(&b, key->path, "c=1s");
         break;
     }
@@ -167,7 +167,7 @@ START_TEST(many_changes_fit_a_message)
     tt_error e = TT_ERROR_INIT;
 
     for (size_t i = 0; i < n; i++)
-        if (keys[i].type == TT_KEY_TEXT && tt_key_value(&keys[i], &b))
+        if (keys[i].type == TT_SETTING_TEXT && tt_setting_value(&keys[i], &b))
             must_set(&b, keys[i].path, long_text(&keys[i], 3));
     must_set(&b, "database.replicas", "c");
     must_set(&b, "database.pool.statements", "65");

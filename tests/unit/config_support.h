@@ -48,7 +48,7 @@ static inline const char *number_text(const struct tt_key *key, int64_t v)
     static char text[32];
 
     (void)snprintf(text, sizeof(text), "%" PRId64 "%s", v,
-                   key->type == TT_KEY_DURATION ? "ms" : "");
+                   key->type == TT_SETTING_DURATION ? "ms" : "");
     return text;
 }
 

@@ -108,7 +108,7 @@ START_TEST(the_table_is_in_order)
         ck_assert_msg(key->help && strlen(key->help) > 8, "%s", key->path);
         ck_assert_msg(key->min <= key->max, "%s", key->path);
         ck_assert_uint_lt(strlen(tt_key_expects(key).c), sizeof(struct tt_phrase) - 1);
-        ck_assert_int_eq(key->type == TT_KEY_ENUM, key->words != NULL);
+        ck_assert_int_eq(key->type == TT_SETTING_ENUM, key->words != NULL);
         ck_assert_int_ne(tt_settings_kind(concrete(key->path)), TT_PATH_UNKNOWN);
         if (strpbrk(key->path, "[*"))
             ck_assert_int_eq(tt_settings_kind(key->path), TT_PATH_UNKNOWN);
@@ -125,7 +125,7 @@ START_TEST(defaults_are_those_of_the_table)
     const struct tt_key *keys = tt_settings_keys(&n);
 
     for (size_t i = 0; i < n; i++)
-        if (tt_key_value(&keys[i], &s))
+        if (tt_setting_value(&keys[i], &s))
             ck_assert_str_eq(get(&s, keys[i].path), tt_key_preset(&keys[i]).c);
     ck_assert_int_eq(s.database.primary.port, 3306);
     ck_assert_int_eq(s.database.pool.max, 16);
@@ -148,7 +148,7 @@ static void refused(struct tt_settings *s, const struct tt_key *key, const char 
     ck_assert_int_eq(e.code, TT_E_CONFIG);
     ck_assert_msg(strstr(e.message, path) == e.message, "%s", e.message);
     ck_assert_ptr_nonnull(strstr(e.message, ": expected "));
-    if (key->type != TT_KEY_URL)
+    if (key->type != TT_SETTING_URL)
         ck_assert_msg(strstr(e.message, tt_key_expects(key).c) != NULL, "%s", e.message);
     ck_assert_int_eq(tt_settings_diff(&before, s, NULL), 0);
     ck_assert_int_eq(before.database.replicas.n, s->database.replicas.n);
@@ -219,29 +219,29 @@ START_TEST(every_key_at_its_bounds)
 
     must_set(&s, "database.replicas", "10.0.0.2");
     switch (key->type) {
-    case TT_KEY_INTEGER:
-    case TT_KEY_DURATION:
-    case TT_KEY_SIZE:
+    case TT_SETTING_INTEGER:
+    case TT_SETTING_DURATION:
+    case TT_SETTING_SIZE:
         walk_number(&s, key);
         break;
-    case TT_KEY_ENUM:
+    case TT_SETTING_ENUM:
         walk_enum(&s, key);
         break;
-    case TT_KEY_TEXT:
-    case TT_KEY_SECRET:
+    case TT_SETTING_TEXT:
+    case TT_SETTING_SECRET:
         walk_text(&s, key);
         break;
-    case TT_KEY_URL:
+    case TT_SETTING_URL:
         taken(&s, key, "redis://a:1/2");
         taken(&s, key, "");
         refused(&s, key, "a:1");
         break;
-    case TT_KEY_NODES:
+    case TT_SETTING_NODES:
         taken(&s, key, "a:1, [::1]:2*3, /run/db.sock*4");
         taken(&s, key, "");
         refused(&s, key, "a,,b");
         break;
-    case TT_KEY_CLASSES:
+    case TT_SETTING_CLASSES:
         taken(&s, key, "a=1s, b=2d");
         taken(&s, key, "");
         refused(&s, key, "a=1");

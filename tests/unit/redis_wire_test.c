@@ -5,6 +5,7 @@
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 #define MAX_BYTES 1000
 
+
 static tt_cmd get(const char *key)
 {
     return (tt_cmd){.kind = TT_CMD_GET, .key = tt_str_c(key)};
@@ -20,6 +21,8 @@ static tt_cmd script(const char *key, const char *verb, const char *arg)
     return c;
 }
 
+static const tt_epoch epoch = {"0123456789abcdef"};
+
 /* ---- bytes out ------------------------------------------------------------------------------ */
 
 START_TEST(gets_become_one_mget_before_the_scripts)
@@ -28,12 +31,14 @@ START_TEST(gets_become_one_mget_before_the_scripts)
     tt_buf out = tt_buf_init(&tt_allocator_libc);
     tt_cache_shape shape;
 
-    ck_assert(tt_cache_format(&(tt_batch){cmds, 4}, TT_STR(SHA), &out, &shape));
-    ck_assert_str_eq(tt_buf_cstr(&out), "*3\r\n$4\r\nMGET\r\n$2\r\nk1\r\n$0\r\n\r\n"
-                                        "*6\r\n$7\r\nEVALSHA\r\n$40\r\n" SHA
-                                        "\r\n$1\r\n1\r\n$1\r\nt\r\n$4\r\nbump\r\n$2\r\nv1\r\n"
-                                        "*5\r\n$7\r\nEVALSHA\r\n$40\r\n" SHA
-                                        "\r\n$1\r\n1\r\n$1\r\nu\r\n$3\r\nsee\r\n");
+    ck_assert(tt_cache_format(&(tt_batch){cmds, 4}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert_str_eq(
+        tt_buf_cstr(&out),
+        "*3\r\n$4\r\nMGET\r\n$2\r\nk1\r\n$0\r\n\r\n"
+        "*7\r\n$7\r\nEVALSHA\r\n$40\r\n" SHA
+        "\r\n$1\r\n1\r\n$1\r\nt\r\n$4\r\nbump\r\n$16\r\n0123456789abcdef\r\n$2\r\nv1\r\n"
+        "*6\r\n$7\r\nEVALSHA\r\n$40\r\n" SHA
+        "\r\n$1\r\n1\r\n$1\r\nu\r\n$3\r\nsee\r\n$16\r\n0123456789abcdef\r\n");
     ck_assert_uint_eq(shape.n, 4);
     ck_assert_uint_eq(shape.n_gets, 2);
     ck_assert(!shape.load);
@@ -54,7 +59,7 @@ START_TEST(the_largest_batch_fits_its_bound)
         for (int j = 0; j < TT_BATCH_ARGS_MAX; j++)
             cmds[i].args[j] = tt_str_n(NULL, 0);
     }
-    ck_assert(tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX}, TT_STR(SHA), &out, &shape));
+    ck_assert(tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX}, TT_STR(SHA), &epoch, &out, &shape));
     ck_assert_uint_eq(shape.n, TT_BATCH_MAX);
     tt_buf_free(&out);
 }
@@ -68,14 +73,17 @@ START_TEST(invalid_batches_write_nothing)
 
     for (int i = 0; i <= TT_BATCH_MAX; i++)
         cmds[i] = get("k");
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 0}, TT_STR(SHA), &out, &shape));
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX + 1}, TT_STR(SHA), &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 0}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(
+        !tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX + 1}, TT_STR(SHA), &epoch, &out, &shape));
     cmds[0] = script("k", "v", NULL);
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(""), &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(""), &epoch, &out, &shape));
     cmds[0].n_args = TT_BATCH_ARGS_MAX + 1;
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
+    cmds[0].n_args = 0; /* no verb */
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
     cmds[0].n_args = -1;
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
     ck_assert_uint_eq(out.n, 0);
     ck_assert(!out.failed);
     tt_buf_free(&out);

@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(sieve_spares_what_was_used)
 {
-    /* Zhang et al., figure 2, in small: the hand clears the bits of a and c on its way. */
+    /* The hand clears the bits of a and c on its way. */
     static const char *const gone[] = {"b", "d", "e", "a", "c"};
     static const char *const fresh[] = {"f", "g", "h", "i", "j"};
 
@@ -406,6 +406,27 @@ START_TEST(without_memory_nothing_is_half_done)
 }
 END_TEST
 
+START_TEST(the_first_write_without_memory)
+{
+    tt_cmd cmd = ask("t", "open", "v", "P", "1000", NULL);
+    tt_batch batch = {&cmd, 1};
+    struct oom o;
+    long allocations = 0;
+
+    do {
+        oom_arm(&o, allocations++);
+        tt_store_init(&store, &o.a, test_epoch(), SIZE_MAX);
+        answers = (tt_answers){.bytes = tt_buf_init(&o.a)};
+        tt_store_run(&store, &batch, 1, &answers);
+        ck_assert_int_eq(answers.ok, there("t"));
+        tt_store_free(&store);
+        tt_buf_free(&answers.bytes);
+        ck_assert_int_eq(o.live, 0);
+    } while (!answers.ok);
+    ck_assert_int_eq(allocations, 5); /* the text, the reply, the table, the block */
+}
+END_TEST
+
 /* ---- what it costs ---- */
 
 struct meter {
@@ -491,6 +512,7 @@ int main(void)
     tcase_add_test(t, tags_that_nobody_reads_do_not_crowd_out_entries);
     tcase_add_loop_test(t, never_more_than_allowed, 0, 7);
     tcase_add_test(t, without_memory_nothing_is_half_done);
+    tcase_add_test(t, the_first_write_without_memory);
     tcase_add_loop_test(t, overhead, 0, (int)TT_COUNT(value_sizes) * 2);
     return suite_run("store", t);
 }

@@ -1,0 +1,95 @@
+#include "svc/conn.h"
+
+#include "base/err.h"
+
+#define ABORTED INT64_C(-1)
+
+int tt_watch_init(tt_watch *w, const tt_db_driver *driver)
+{
+    tt_list_init(&w->conns);
+    w->driver = driver;
+    return pthread_mutex_init(&w->mu, NULL) == 0 ? 0 : TT_E_NOMEM;
+}
+
+void tt_watch_free(tt_watch *w)
+{
+    pthread_mutex_destroy(&w->mu);
+}
+
+int64_t tt_watch_tick(tt_watch *w, int64_t now_ns)
+{
+    int64_t next = INT64_MAX;
+
+    pthread_mutex_lock(&w->mu);
+    for (tt_link *l = w->conns.next; l != &w->conns; l = l->next) {
+        tt_conn *c = TT_CONTAINER(l, tt_conn, watched);
+        int64_t deadline = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
+
+        if (deadline <= 0)
+            continue;
+        if (deadline > now_ns)
+            next = TT_MIN(next, deadline);
+        else if (atomic_compare_exchange_strong(&c->deadline_ns, &deadline, ABORTED))
+            w->driver->abort(c->db);
+    }
+    pthread_mutex_unlock(&w->mu);
+    return next;
+}
+
+void tt_watch_forked(tt_watch *w)
+{
+    /* The watchdog may have held it in the parent; here there is no other thread. */
+    (void)pthread_mutex_init(&w->mu, NULL);
+}
+
+tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
+                          tt_conn **out, tt_error *err)
+{
+    tt_conn *c = tt_new(a, sizeof(*c));
+    tt_db_status status;
+
+    if (!c) {
+        (void)tt_fail_nomem(err);
+        return TT_DB_LOCAL;
+    }
+    status = w->driver->connect(a, target, &c->db, err);
+    if (status != TT_DB_OK) {
+        tt_del(a, c);
+        return status;
+    }
+    c->watch = w;
+    tt_list_init(&c->pooled);
+    pthread_mutex_lock(&w->mu);
+    tt_list_append(&w->conns, &c->watched);
+    pthread_mutex_unlock(&w->mu);
+    *out = c;
+    return TT_DB_OK;
+}
+
+void tt_conn_close(const tt_allocator *a, tt_conn *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->watch->mu);
+    tt_list_remove(&c->watched);
+    pthread_mutex_unlock(&c->watch->mu);
+    c->watch->driver->close(c->db);
+    tt_del(a, c);
+}
+
+void tt_conn_begin(tt_conn *c, int64_t deadline_ns)
+{
+    atomic_store(&c->deadline_ns, deadline_ns > 0 ? deadline_ns : 1);
+}
+
+bool tt_conn_end(tt_conn *c)
+{
+    if (atomic_exchange(&c->deadline_ns, 0) == ABORTED)
+        c->aborted = true;
+    return !c->aborted;
+}
+
+bool tt_conn_usable(const tt_conn *c)
+{
+    return !c->aborted && c->watch->driver->usable(c->db);
+}

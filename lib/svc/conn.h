@@ -1,0 +1,51 @@
+/* conn.h: a database connection with a deadline.
+ *
+ * Client libraries count their timeouts in seconds, so deadlines are kept here: who uses a
+ * connection says until when, and the watchdog (a thread of the client) aborts those that are late.
+ *
+ * deadline_ns: 0 idle, > 0 in use until then, ABORTED taken by the watchdog. The user and the
+ * watchdog settle by atomic exchange who comes first; `mu` keeps the connection open while it is
+ * being aborted.
+ */
+#ifndef TT_SVC_CONN_H
+#define TT_SVC_CONN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "drv/db.h"
+
+typedef struct tt_watch {
+    pthread_mutex_t mu;
+    tt_link conns; /* guarded by mu: every open tt_conn */
+    const tt_db_driver *driver;
+} tt_watch;
+
+typedef struct tt_conn {
+    tt_link watched; /* guarded by watch->mu */
+    tt_link pooled;  /* of whoever keeps it (svc/nodepool.h) */
+    tt_watch *watch;
+    tt_db_conn *db;
+    _Atomic int64_t deadline_ns;
+    bool aborted; /* of its user: not to be used again */
+} tt_conn;
+
+int tt_watch_init(tt_watch *w, const tt_db_driver *driver);
+void tt_watch_free(tt_watch *w);
+/* Abort what is late. Returns when to look again: the earliest deadline, or INT64_MAX. */
+int64_t tt_watch_tick(tt_watch *w, int64_t now_ns);
+/* The child of a fork. */
+void tt_watch_forked(tt_watch *w);
+
+/* Connect; blocks up to the target's connect timeout. */
+tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
+                          tt_conn **out, tt_error *err);
+void tt_conn_close(const tt_allocator *a, tt_conn *c);
+/* Around every use. tt_conn_end: false when the watchdog was faster: the connection is lost. */
+void tt_conn_begin(tt_conn *c, int64_t deadline_ns);
+bool tt_conn_end(tt_conn *c);
+/* May it be used again? */
+bool tt_conn_usable(const tt_conn *c);
+
+#endif

@@ -1,0 +1,116 @@
+/* keeper.c: the background of a client: deadlines (the watchdog), and what must still be done:
+ * outstanding bumps, dead writers' marks, deferred invalidations, connections to keep. */
+#include "svc/client.h"
+
+#include "core/repair.h"
+#include "svc/deferred.h"
+#include "svc/drive.h"
+
+enum { WATCH_MS = 5, KEEP_MS = 20, POOLS_EVERY = 25, DRAIN_EVERY = 25, REPAIRS_A_ROUND = 64 };
+
+/* Sleep, but end at once when the client stops; false then. */
+static bool nap(tt_client *c, int64_t ms)
+{
+    int64_t until = tt_client_now(c) + ms * TT_NS_PER_MS;
+    bool go;
+
+    pthread_mutex_lock(&c->mu);
+    while (!c->stopping)
+        if (!tt_client_wait_locked(c, until))
+            break;
+    go = !c->stopping;
+    pthread_mutex_unlock(&c->mu);
+    return go;
+}
+
+void *tt_watchdog_main(void *client)
+{
+    tt_client *c = client;
+    struct timespec pause = {0, WATCH_MS * TT_NS_PER_MS};
+
+    /* It goes on while the client stops: the last rollbacks have deadlines too. */
+    while (!atomic_load_explicit(&c->watch_done, memory_order_acquire)) {
+        (void)tt_watch_tick(&c->watch, tt_client_now(c));
+        (void)nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static void run_repair(tt_client *c, tt_repair *r)
+{
+    tt_repair_op op;
+    tt_drive d;
+
+    tt_drive_init(&d, c, tt_client_now(c) + 2 * TT_NS_PER_S, NULL);
+    tt_repair_init(&op, &c->core, r);
+    tt_drive_repair(&d, &op);
+    pthread_mutex_lock(&c->mu);
+    tt_repair_finish(&op, tt_client_now(c));
+    pthread_mutex_unlock(&c->mu);
+    tt_drive_free(&d);
+}
+
+void tt_client_repair(tt_client *c)
+{
+    for (int i = 0; i < REPAIRS_A_ROUND; i++) {
+        tt_repair *r;
+
+        pthread_mutex_lock(&c->mu);
+        r = tt_repair_next(&c->core, tt_client_now(c));
+        pthread_mutex_unlock(&c->mu);
+        if (!r)
+            return;
+        run_repair(c, r);
+    }
+}
+
+static void tend_pools(tt_client *c)
+{
+    for (int i = 0; i < c->n_nodes; i++) {
+        bool evict;
+
+        pthread_mutex_lock(&c->mu);
+        evict = c->nodes[i].evict;
+        c->nodes[i].evict = false;
+        pthread_mutex_unlock(&c->mu);
+        if (evict)
+            tt_nodepool_evict(c->nodes[i].pool);
+        tt_nodepool_tend(c->nodes[i].pool);
+    }
+}
+
+/* A policy that may evict marked tags breaks the promise: say so once. */
+static void check_policy(tt_client *c)
+{
+    tt_cache_peer peer;
+
+    if (c->said_policy || !tt_link_peer(c->links, &peer))
+        return;
+    c->said_policy = 1;
+    if (strncmp(peer.policy, "allkeys", 7) == 0)
+        tt_log(
+            &c->log, TT_LOG_WARN,
+            "Redis has maxmemory-policy %s: it may evict the tag of a write under way, and a "
+            "writer killed at that moment leaves a stale entry until it expires; use volatile-lru "
+            "or volatile-ttl",
+            peer.policy);
+}
+
+void *tt_keeper_main(void *client)
+{
+    tt_client *c = client;
+
+    for (unsigned round = 0; nap(c, KEEP_MS); round++) {
+        if (c->links) {
+            tt_link_tend(c->links);
+            check_policy(c);
+        }
+        tt_client_repair(c);
+        if (round % POOLS_EVERY == 0)
+            tend_pools(c);
+        if (c->deferred && round % DRAIN_EVERY == 0)
+            while (tt_deferred_drain(c) > 0)
+                ;
+    }
+    return NULL;
+}

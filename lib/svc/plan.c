@@ -1,0 +1,238 @@
+#include "svc/plan.h"
+
+#include <stdio.h>
+
+#include "base/abi.h"
+#include "base/err.h"
+#include "core/key.h"
+
+/* ---- plans -------------------------------------------------------------------------------------
+ */
+
+static int begin(tt_client *c, const char *sql, tt_plan *out, tt_error *err)
+{
+    memset(out, 0, sizeof(*out));
+    out->a = &c->a;
+    out->sql = out->normal = out->patterns = tt_buf_init(&c->a);
+    if (!sql)
+        return tt_fail(err, TT_E_ARGUMENT, "the statement is NULL");
+    if (strnlen(sql, TT_SQL_MAX + 1) > TT_SQL_MAX)
+        return tt_fail(err, TT_E_LIMIT, "the statement is longer than %u bytes", TT_SQL_MAX);
+    tt_buf_puts(&out->sql, sql);
+    if (!tt_buf_cstr(&out->sql))
+        return tt_fail_nomem(err);
+    tt_sql_inspect(tt_buf_str(&out->sql), c->family, &out->info);
+    return 0;
+}
+
+void tt_plan_free(tt_plan *p)
+{
+    tt_buf_free(&p->sql);
+    tt_buf_free(&p->normal);
+    tt_buf_free(&p->patterns);
+}
+
+static int add_pattern(tt_plan *p, tt_str text, tt_error *err)
+{
+    if (p->n_patterns >= TT_TAGS_MAX)
+        return tt_fail(err, TT_E_LIMIT, "more than %d tags", TT_TAGS_MAX);
+    tt_buf_put_str(&p->patterns, text);
+    tt_buf_put_char(&p->patterns, '\0');
+    p->n_patterns++;
+    return p->patterns.failed ? tt_fail_nomem(err) : 0;
+}
+
+/* "table:name" or "table:schema.name", in lower case; braces doubled, since it is a pattern. */
+static int add_table(tt_plan *p, const tt_client *c, const tt_sql_table *t, tt_error *err)
+{
+    char text[2 * 64 * 4 + 16];
+    size_t n = (size_t)snprintf(text, sizeof(text), "table:");
+    bool other = t->schema.n && !tt_str_eq_nocase(t->schema, tt_str_c(c->settings.database.schema));
+    tt_str parts[3] = {other ? t->schema : TT_STR(""), other ? TT_STR(".") : TT_STR(""), t->name};
+
+    for (int i = 0; i < 3; i++)
+        for (size_t j = 0; j < parts[i].n && n + 2 < sizeof(text); j++) {
+            char ch = parts[i].p[j];
+
+            text[n++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
+            if (ch == '{')
+                text[n++] = '{';
+        }
+    return add_pattern(p, tt_str_n(text, n), err);
+}
+
+static int add_tables(tt_plan *p, const tt_client *c, bool written, tt_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < p->info.n_tables && rc == 0; i++)
+        if (!written || p->info.tables[i].written)
+            rc = add_table(p, c, &p->info.tables[i], err);
+    return rc;
+}
+
+static int add_given(tt_plan *p, const char *const *tags, size_t n, tt_error *err)
+{
+    int rc = 0;
+
+    if (n && !tags)
+        return tt_fail(err, TT_E_ARGUMENT, "%zu tags, but `tags` is NULL", n);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = tags[i] ? add_pattern(p, tt_str_c(tags[i]), err)
+                     : tt_fail(err, TT_E_ARGUMENT, "tag %zu is NULL", i);
+    return rc;
+}
+
+static int check_timeout(int timeout_ms, tt_error *err)
+{
+    if (timeout_ms < 0 || timeout_ms > TT_TIMEOUT_MS_MAX)
+        return tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 (the default) to %d",
+                       timeout_ms, TT_TIMEOUT_MS_MAX);
+    return 0;
+}
+
+static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
+{
+    const tt_sql_info *info = &p->info;
+
+    if (info->class <= TT_SQL_READ_VOLATILE)
+        return 0;
+    if (info->class == TT_SQL_READ_PRIMARY &&
+        c->settings.read.unproven == TT_CONF_UNPROVEN_PRIMARY) {
+        p->mode = TT_READ_STRONG;
+        return 0;
+    }
+    return tt_fail(
+        err, TT_E_STATEMENT,
+        "expected one statement that only reads, came one of class \"%s\": %s; %s",
+        tt_sql_class_name(info->class), info->why,
+        info->class == TT_SQL_READ_PRIMARY
+            ? "set read.unproven to \"primary\" to run such reads on the primary, or run it "
+              "in a transaction"
+            : "use tt_query_write for it");
+}
+
+static int set_consistency(tt_plan *p, int32_t consistency, tt_error *err)
+{
+    switch (consistency) {
+    case TT_COHERENT:
+        return 0;
+    case TT_STRONG:
+        p->mode = TT_READ_STRONG;
+        return 0;
+    case TT_EVENTUAL:
+        if (p->mode != TT_READ_STRONG)
+            p->mode = TT_READ_EVENTUAL;
+        return 0;
+    case TT_BOUNDED:
+        return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
+    default:
+        return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected a tt_consistency",
+                       consistency);
+    }
+}
+
+/* The class in the configuration, and the tags, of a read that is to be cached. */
+static int set_caching(tt_client *c, tt_plan *p, const tt_read_options *o, tt_error *err)
+{
+    int rc;
+
+    if (!o->cache_class) {
+        if (o->n_tags)
+            return tt_fail(err, TT_E_ARGUMENT,
+                           "a read with tags, but without `cache_class`, would "
+                           "not be cached: give a class, \"\" for the default");
+        return 0;
+    }
+    p->ttl_ms = tt_settings_ttl_ms(&c->settings, tt_str_c(o->cache_class));
+    if (p->ttl_ms < 0)
+        return tt_fail(err, TT_E_ARGUMENT,
+                       "no class \"%.64s\" in cache.classes; \"\" is the default", o->cache_class);
+    p->cached =
+        c->cached && p->info.class == TT_SQL_READ && p->mode != TT_READ_STRONG && p->ttl_ms > 0;
+    rc = add_given(p, o->tags, o->n_tags, err);
+    if (rc == 0 && o->n_tags == 0) {
+        if (!p->info.tables_complete)
+            return tt_fail(err, TT_E_STATEMENT,
+                           "the tables of the statement cannot all be told: "
+                           "name the tags of a cached read");
+        rc = add_tables(p, c, false, err);
+    }
+    if (rc != 0)
+        return rc;
+    if (p->n_patterns == 0)
+        p->cached = false; /* no table, no tag: nothing could ever invalidate it */
+    if (p->cached && tt_sql_normalize(tt_buf_str(&p->sql), &p->normal) != 0)
+        return p->normal.failed
+                   ? tt_fail_nomem(err)
+                   : tt_fail(err, TT_E_STATEMENT, "the statement cannot be read to its end");
+    return 0;
+}
+
+int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *options, tt_plan *out,
+                 tt_error *err)
+{
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    int rc = begin(c, sql, out, err);
+
+    if (rc == 0)
+        rc = tt_abi_take(&o, sizeof(o), options, err);
+    if (rc == 0)
+        rc = check_timeout(o.timeout_ms, err);
+    if (rc == 0)
+        rc = check_read_class(c, out, err);
+    if (rc == 0)
+        rc = set_consistency(out, o.consistency, err);
+    if (rc == 0)
+        rc = set_caching(c, out, &o, err);
+    out->timeout_ms = o.timeout_ms;
+    return rc;
+}
+
+int tt_plan_write(tt_client *c, const char *sql, const tt_write_options *options, tt_plan *out,
+                  tt_error *err)
+{
+    tt_write_options o = TT_WRITE_OPTIONS_INIT;
+    int rc = begin(c, sql, out, err);
+
+    out->writes = true;
+    if (rc == 0)
+        rc = tt_abi_take(&o, sizeof(o), options, err);
+    if (rc == 0)
+        rc = check_timeout(o.timeout_ms, err);
+    if (rc != 0)
+        return rc;
+    out->timeout_ms = o.timeout_ms;
+    if (o.flags & ~(TT_WRITE_ONLY_THESE_TAGS | TT_WRITE_NO_TAGS))
+        return tt_fail(err, TT_E_ARGUMENT, "unknown bits in flags: %#x", o.flags);
+    if ((o.flags & TT_WRITE_NO_TAGS) && o.n_tags)
+        return tt_fail(err, TT_E_ARGUMENT, "TT_WRITE_NO_TAGS, but %zu tags", o.n_tags);
+    if (out->info.class != TT_SQL_WRITE && out->info.class != TT_SQL_DDL)
+        return tt_fail(err, TT_E_STATEMENT,
+                       "expected one statement that changes rows or the schema, came one of class "
+                       "\"%s\": %s",
+                       tt_sql_class_name(out->info.class), out->info.why);
+    out->no_tags = (o.flags & TT_WRITE_NO_TAGS) != 0;
+    if (out->no_tags || !c->cached)
+        return 0;
+    rc = add_given(out, o.tags, o.n_tags, err);
+    if (rc != 0 || (o.flags & TT_WRITE_ONLY_THESE_TAGS))
+        return rc;
+    if (!out->info.tables_complete && o.n_tags == 0)
+        return tt_fail(err, TT_E_STATEMENT,
+                       "the tables that the statement changes cannot all be "
+                       "told: name its tags, or TT_WRITE_NO_TAGS");
+    return add_tables(out, c, out->info.class == TT_SQL_WRITE, err);
+}
+
+int tt_plan_check_patterns(const tt_plan *p, tt_error *err)
+{
+    const char *pattern = p->patterns.p;
+    int rc = 0;
+
+    for (int i = 0; i < p->n_patterns && rc == 0; i++) {
+        rc = tt_tag_check(tt_str_c(pattern), p->info.n_params, err);
+        pattern += strlen(pattern) + 1;
+    }
+    return rc;
+}
