@@ -26,14 +26,15 @@
 #define SAMPLES_MAX 200000
 #define RESAMPLES 2000
 
-typedef struct options {
+typedef struct settings {
     const char *host, *socket;
     unsigned port;
     int rounds, round_ms, threads, connections;
-} options;
+} settings;
 
-static options opt = {"127.0.0.1", NULL, 6379, 30, 300, 32, 0};
+static settings opt = {"127.0.0.1", NULL, 6379, 30, 300, 32, 0};
 static double zipf[KEYS];
+static char entry_keys[KEYS][KEY_BYTES], tag_keys[KEYS][KEY_BYTES];
 static tt_link_set *set;
 static redisContext *bare[THREADS_MAX];
 static atomic_bool stop;
@@ -68,13 +69,21 @@ static int draw(uint64_t *rng)
     return low;
 }
 
-/* One entry, the term, and three tags. */
-static void make_keys(char keys[ASKED][KEY_BYTES], uint64_t *rng)
+static void make_keys(void)
 {
-    (void)snprintf(keys[0], KEY_BYTES, "bench:e:%022d", draw(rng));
-    (void)snprintf(keys[1], KEY_BYTES, "bench:term");
+    for (int i = 0; i < KEYS; i++) {
+        (void)snprintf(entry_keys[i], KEY_BYTES, "bench:e:%022d", i);
+        (void)snprintf(tag_keys[i], KEY_BYTES, "bench:t:%022d", i);
+    }
+}
+
+/* One entry, the term, and three tags. */
+static void draw_keys(const char *keys[ASKED], uint64_t *rng)
+{
+    keys[0] = entry_keys[draw(rng)];
+    keys[1] = "bench:term";
     for (int i = 2; i < ASKED; i++)
-        (void)snprintf(keys[i], KEY_BYTES, "bench:t:%022d", draw(rng));
+        keys[i] = tag_keys[draw(rng)];
 }
 
 static void die(const char *what)
@@ -100,8 +109,8 @@ static void load(void)
 
     memset(value, 'x', sizeof(value));
     for (int i = 0; i < KEYS; i++) {
-        redisAppendCommand(c, "SET bench:e:%022d %b", i, value, sizeof(value));
-        redisAppendCommand(c, "SET bench:t:%022d %b", i, value, (size_t)70);
+        redisAppendCommand(c, "SET %s %b", entry_keys[i], value, sizeof(value));
+        redisAppendCommand(c, "SET %s %b", tag_keys[i], value, (size_t)70);
     }
     redisAppendCommand(c, "SET bench:term %b", value, (size_t)70);
     for (int i = 0; i < 2 * KEYS + 1; i++) {
@@ -116,7 +125,7 @@ static void load(void)
 
 /* ---- the two sides -------------------------------------------------------------------------- */
 
-static void ask_ours(char keys[ASKED][KEY_BYTES], tt_answers *answers)
+static void ask_ours(const char *keys[ASKED], tt_answers *answers)
 {
     tt_cmd cmds[ASKED];
     tt_batch batch = {cmds, ASKED};
@@ -131,7 +140,7 @@ static void ask_ours(char keys[ASKED][KEY_BYTES], tt_answers *answers)
         die("a call failed");
 }
 
-static void ask_bare(redisContext *c, char keys[ASKED][KEY_BYTES])
+static void ask_bare(redisContext *c, const char *keys[ASKED])
 {
     const char *argv[ASKED + 1] = {"MGET"};
     size_t lengths[ASKED + 1] = {4};
@@ -173,10 +182,10 @@ static double latency(bool ours, uint64_t *rng, tt_answers *answers)
     int n = 0;
 
     while (n < SAMPLES_MAX) {
-        char keys[ASKED][KEY_BYTES];
+        const char *keys[ASKED];
         int64_t began, ended;
 
-        make_keys(keys, rng);
+        draw_keys(keys, rng);
         began = tt_now_ns(&tt_clock_system);
         if (ours)
             ask_ours(keys, answers);
@@ -199,9 +208,9 @@ static void *work(void *arg)
     tt_answers answers = tt_answers_init(&tt_allocator_libc);
 
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
-        char keys[ASKED][KEY_BYTES];
+        const char *keys[ASKED];
 
-        make_keys(keys, &rng);
+        draw_keys(keys, &rng);
         if (ours_turn)
             ask_ours(keys, &answers);
         else
@@ -316,6 +325,7 @@ int main(int argc, char **argv)
 
     parse_options(argc, argv);
     make_zipf();
+    make_keys();
     load();
     open_all();
     for (int i = -1; i < opt.rounds; i++) { /* the first warms up, and is overwritten */

@@ -2,32 +2,28 @@
  * them. However the bytes are cut into pieces, the outcome is the same; and so it is, but for the
  * texts, for callers that have left. The first three bytes: GETs, other commands, size of a piece.
  */
-#include <stdlib.h>
+#include "fuzz/fuzz.h"
 
 #include "drv/cache.h"
 
 #define MAX_BYTES 4096
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void render(const tt_answers *a, tt_buf *text)
 {
     size_t n = 0;
 
-    if (!a->ok)
-        abort();
+    FUZZ_CHECK(a->ok);
     for (int i = 0; i < a->n; i++) {
         const tt_reply *r = &a->replies[i];
 
-        if (r->kind != TT_REPLY_NIL && r->kind != TT_REPLY_TEXT && r->kind != TT_REPLY_ERROR)
-            abort();
+        FUZZ_CHECK(r->kind == TT_REPLY_NIL || r->kind == TT_REPLY_TEXT ||
+                   r->kind == TT_REPLY_ERROR);
         n += r->text.n;
         tt_buf_put_u64(text, (uint64_t)r->kind);
         tt_buf_put_u64(text, r->text.n);
         tt_buf_put_str(text, r->text);
     }
-    if (n > MAX_BYTES || n != a->bytes.n)
-        abort();
+    FUZZ_CHECK(n <= MAX_BYTES && n == a->bytes.n);
 }
 
 /* Batches completed; the last outcome goes to *got. */
@@ -47,8 +43,7 @@ static int read_all(const tt_cache_shape *shape, const uint8_t *data, size_t siz
                 render(&a, text);
         }
     }
-    if ((*got < 0) != (*tt_cache_reason(r) != '\0'))
-        abort();
+    FUZZ_CHECK((*got < 0) == (*tt_cache_reason(r) != '\0'));
     tt_buf_free(&a.bytes);
     tt_cache_reader_free(r);
     return complete;
@@ -72,12 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     piece = data[2] % 64 + 1u;
     n = read_all(&shape, data + 3, size - 3, size, true, &whole, &got_whole);
-    if (n != read_all(&shape, data + 3, size - 3, piece, true, &cut, &got_cut) ||
-        got_whole != got_cut || !tt_str_eq(tt_buf_str(&whole), tt_buf_str(&cut)))
-        abort();
-    if (n != read_all(&shape, data + 3, size - 3, piece, false, &cut, &got_dropped) ||
-        got_dropped != got_whole)
-        abort();
+    FUZZ_CHECK(n == read_all(&shape, data + 3, size - 3, piece, true, &cut, &got_cut));
+    FUZZ_CHECK(got_whole == got_cut && tt_str_eq(tt_buf_str(&whole), tt_buf_str(&cut)));
+    FUZZ_CHECK(n == read_all(&shape, data + 3, size - 3, piece, false, &cut, &got_dropped));
+    FUZZ_CHECK(got_dropped == got_whole);
     tt_buf_free(&whole);
     tt_buf_free(&cut);
     return 0;

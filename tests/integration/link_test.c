@@ -12,10 +12,11 @@
 #define THREADS 32
 #define LARGE (3 * 1024 * 1024)
 
-static const char script_text[] = "if ARGV[1] == 'set' then redis.call('SET', KEYS[1], ARGV[2]) "
-                                  "return ARGV[2] end "
+/* ARGV: verb, epoch, argument. */
+static const char script_text[] = "if ARGV[1] == 'set' then redis.call('SET', KEYS[1], ARGV[3]) "
+                                  "return ARGV[3] end "
                                   "if ARGV[1] == 'nil' then return false end "
-                                  "return KEYS[1] .. '=' .. ARGV[2]";
+                                  "return KEYS[1] .. '=' .. ARGV[3]";
 static const tt_log_sink silent = {NULL, NULL, TT_LOG_ERROR};
 static private_redis redis;
 
@@ -495,9 +496,26 @@ static void *storm_thread(void *arg)
     return NULL;
 }
 
+/* A fork while other threads are inside: the child frees what it can, and the parent goes on. */
+static void fork_and_free(storm *st)
+{
+    int status = 1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        tt_link_set_free(st->set, true);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
 static void disturb(storm *st, int round)
 {
     switch (round % 8) {
+    case 0:
+        fork_and_free(st);
+        break;
     case 1:
         (void)redis_do(&redis, "SCRIPT FLUSH");
         break;
@@ -549,7 +567,7 @@ static void run_storm(int connections, int threads)
     ck_assert_int_eq(atomic_load(&st.wrong), 0);
     ck_assert_int_eq(atomic_load(&st.posted), atomic_load(&st.finished));
     ck_assert_int_gt(atomic_load(&st.finished_ok), 0);
-    ck_assert_int_gt(atomic_load(&st.ok), atomic_load(&st.failed));
+    ck_assert_int_gt(atomic_load(&st.ok), 100);
 }
 
 START_TEST(in_a_storm_every_answer_belongs_to_its_question)

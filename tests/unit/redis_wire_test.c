@@ -5,7 +5,6 @@
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 #define MAX_BYTES 1000
 
-
 static tt_cmd get(const char *key)
 {
     return (tt_cmd){.kind = TT_CMD_GET, .key = tt_str_c(key)};
