@@ -58,7 +58,6 @@ tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target
         return status;
     }
     c->watch = w;
-    tt_list_init(&c->pooled);
     pthread_mutex_lock(&w->mu);
     tt_list_append(&w->conns, &c->watched);
     pthread_mutex_unlock(&w->mu);
@@ -66,15 +65,25 @@ tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target
     return TT_DB_OK;
 }
 
-void tt_conn_close(const tt_allocator *a, tt_conn *c)
+void tt_conn_shut(tt_conn *c)
 {
-    if (!c)
-        return;
     pthread_mutex_lock(&c->watch->mu);
     tt_list_remove(&c->watched);
     pthread_mutex_unlock(&c->watch->mu);
     c->watch->driver->close(c->db);
+}
+
+void tt_conn_free(const tt_allocator *a, tt_conn *c)
+{
     tt_del(a, c);
+}
+
+void tt_conn_close(const tt_allocator *a, tt_conn *c)
+{
+    if (!c)
+        return;
+    tt_conn_shut(c);
+    tt_conn_free(a, c);
 }
 
 void tt_conn_begin(tt_conn *c, int64_t deadline_ns)

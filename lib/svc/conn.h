@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "core/pool.h"
 #include "drv/db.h"
 
 typedef struct tt_watch {
@@ -23,8 +24,8 @@ typedef struct tt_watch {
 } tt_watch;
 
 typedef struct tt_conn {
-    tt_link watched; /* guarded by watch->mu */
-    tt_link pooled;  /* of whoever keeps it (svc/nodepool.h) */
+    tt_link watched;   /* guarded by watch->mu */
+    tt_pool_slot slot; /* of the pool that keeps it */
     tt_watch *watch;
     tt_db_conn *db;
     _Atomic int64_t deadline_ns;
@@ -41,6 +42,10 @@ void tt_watch_forked(tt_watch *w);
 /* Connect; blocks up to the target's connect timeout. */
 tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
                           tt_conn **out, tt_error *err);
+/* Close it; the struct stays until tt_conn_free. */
+void tt_conn_shut(tt_conn *c);
+void tt_conn_free(const tt_allocator *a, tt_conn *c);
+/* Both; NULL does nothing. */
 void tt_conn_close(const tt_allocator *a, tt_conn *c);
 /* Around every use. tt_conn_end: false when the watchdog was faster: the connection is lost. */
 void tt_conn_begin(tt_conn *c, int64_t deadline_ns);
