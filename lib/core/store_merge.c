@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "core/store_verb.h"
 
 /* Barriers as the script merges them. core/barrier.h is stricter: there text that is not valid is
@@ -56,12 +54,24 @@ static int by_length(tt_str a, tt_str b)
 }
 
 /* By source, the highest first. */
-static int order(const void *left, const void *right)
+static bool goes_before(const point *a, const point *b)
 {
-    const point *a = left, *b = right;
     int by_source = tt_str_cmp(a->source, b->source);
 
-    return by_source ? by_source : by_length(b->n, a->n);
+    return by_source ? by_source < 0 : by_length(a->n, b->n) > 0;
+}
+
+/* By insertion: points are few, and two ordered lists to begin with. */
+static void sort(point *p, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        point moved = p[i];
+        size_t at = i;
+
+        for (; at > 0 && goes_before(&moved, &p[at - 1]); at--)
+            p[at] = p[at - 1];
+        p[at] = moved;
+    }
 }
 
 static void put_points(const point *p, size_t n, tt_buf *out)
@@ -95,6 +105,6 @@ void tt_store_merge(tt_str a, tt_str b, tt_buf *points, tt_buf *out)
     tt_buf_put_char(out, '@');
     if (points->failed || points->n == 0)
         return;
-    qsort(points->p, points->n / sizeof(point), sizeof(point), order);
+    sort((point *)(void *)points->p, points->n / sizeof(point));
     put_points((const point *)(const void *)points->p, points->n / sizeof(point), out);
 }
