@@ -11,6 +11,7 @@ void tt_core_init(tt_core *c, const tt_allocator *a, const tt_rng *rng, const tt
     tt_topology_init(&c->topology, a, health);
     tt_flights_init(&c->flights, a, retain, release);
     tt_proofs_init(&c->proofs, a);
+    tt_shed_init(&c->shed, cfg->primary_reads);
     tt_list_init(&c->repairs);
     tt_list_init(&c->woken);
 }

@@ -19,6 +19,7 @@
 #include "core/flight.h"
 #include "core/proof.h"
 #include "core/rules.h"
+#include "core/shed.h"
 #include "core/tag.h"
 #include "core/topology.h"
 
@@ -123,7 +124,8 @@ typedef struct tt_core_config {
     int64_t lease_ms;
     int64_t tag_ttl_ms;
     int64_t kill_wait_ms;
-    tt_str term_key; /* borrowed for the life of the core */
+    int primary_reads; /* see core/shed.h */
+    tt_str term_key;   /* borrowed for the life of the core */
 } tt_core_config;
 
 /* Work for later: bumps that must still happen. Owned by the core, done by repair.h. */
@@ -150,6 +152,7 @@ typedef struct tt_core {
     tt_topology topology;
     tt_flights flights;
     tt_proofs proofs;
+    tt_shed shed;    /* reads that move to the primary */
     tt_link repairs; /* tt_repair */
     int n_repairs;
     tt_link woken; /* tt_waiter: to be woken by whoever drove the step */

@@ -39,6 +39,13 @@ static void drop_flight(tt_read_op *op)
     op->leader = false;
 }
 
+static void drop_place(tt_read_op *op)
+{
+    if (op->shed)
+        tt_shed_leave(&op->core->shed, &op->core->woken);
+    op->shed = false;
+}
+
 static void drop_proof(tt_read_op *op)
 {
     tt_proof_free(op->proof);
@@ -49,6 +56,9 @@ void tt_read_finish(tt_read_op *op)
 {
     if (op->phase == TT_READ_PROOF_QUEUE)
         tt_proofs_abandon(&op->core->proofs, &op->waiter, &op->core->woken);
+    if (op->phase == TT_READ_SHED && !tt_shed_abandon(&op->core->shed, &op->waiter))
+        op->shed = true;
+    drop_place(op);
     tt_list_remove(&op->waiter.link);
     drop_flight(op);
     drop_proof(op);
@@ -98,6 +108,7 @@ static void restart(tt_read_op *op, int64_t now_ns, tt_act *act)
         return;
     }
     drop_proof(op);
+    drop_place(op);
     op->waited = op->no_store = false;
     tt_buf_clear(&op->need);
     if (op->rq->cached) {
@@ -536,6 +547,43 @@ static void read_from(tt_read_op *op, int node, bool wait, tt_act *act)
         tt_buf_clear(&op->as_of);
 }
 
+/* Read from the primary: with replicas configured the primary is not to be stampeded. */
+static void read_from_primary(tt_read_op *op, tt_act *act)
+{
+    tt_core *c = op->core;
+
+    if (op->shed || c->topology.n == 1 || op->rq->mode == TT_READ_STRONG) {
+        read_from(op, c->topology.primary, false, act);
+        return;
+    }
+    switch (tt_shed_enter(&c->shed, &op->waiter)) {
+    case TT_SHED_GO:
+        op->shed = true;
+        read_from(op, c->topology.primary, false, act);
+        return;
+    case TT_SHED_WAIT:
+        park(op, TT_READ_SHED, INT64_MAX, act);
+        return;
+    case TT_SHED_FULL:
+        end(op, TT_E_BUSY, act);
+        return;
+    }
+}
+
+static void after_shed(tt_read_op *op, int64_t now_ns, tt_act *act)
+{
+    if (tt_shed_abandon(&op->core->shed, &op->waiter)) {
+        end(op, TT_E_TIMEOUT, act);
+        return;
+    }
+    op->waiter.lead = false;
+    op->shed = true;
+    if (op->core->topology.primary < 0)
+        restart(op, now_ns, act);
+    else
+        read_from(op, op->core->topology.primary, false, act);
+}
+
 static void ask_proof(tt_read_op *op, tt_act *act)
 {
     tt_core *c = op->core;
@@ -579,7 +627,10 @@ static void source_with_proof(tt_read_op *op, int64_t now_ns, tt_act *act)
     }
     op->why = choice.node >= 0 ? "a replica that has the proven primary's position"
                                : "the proven primary";
-    read_from(op, choice.node >= 0 ? choice.node : c->topology.primary, false, act);
+    if (choice.node >= 0)
+        read_from(op, choice.node, false, act);
+    else
+        read_from_primary(op, act);
 }
 
 static void read_any(tt_read_op *op, int64_t now_ns, tt_act *act)
@@ -642,7 +693,7 @@ static void source(tt_read_op *op, int64_t now_ns, tt_act *act)
         return;
     }
     op->why = "no replica could serve it";
-    read_from(op, c->topology.primary, false, act);
+    read_from_primary(op, act);
 }
 
 /* ---- proof -------------------------------------------------------------------------------------
@@ -795,6 +846,7 @@ static void after_read(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_ac
     tt_topology *t = &op->core->topology;
 
     tt_node_end(&t->nodes[op->node], ev->db == TT_DB_OK && ev->reached ? ev->took_ns : 0);
+    drop_place(op);
     op->db = ev->db;
     switch (ev->db) {
     case TT_DB_OK:
@@ -896,6 +948,9 @@ void tt_read_step(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_act *ac
         break;
     case TT_READ_PROOF:
         after_proof(op, ev, now_ns, act);
+        break;
+    case TT_READ_SHED:
+        after_shed(op, now_ns, act);
         break;
     case TT_READ_SOURCE:
         after_read(op, ev, now_ns, act);

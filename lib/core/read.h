@@ -11,6 +11,8 @@
  *   source ─P, fallback─▶ PROOF ─┐      READ ─▶ POST (store, resolve) ─▶ done
  *     └────── replica ───────────┴─────▶ │ failed: another source
  *
+ * A read for the primary that replicas were to serve stands in line for it (SHED, core/shed.h).
+ *
  * Every restart (a primary found, a load of others failed) begins again at LOOKUP, with versions
  * read anew, so that "after step 2" always means after the tags that the entry will carry.
  */
@@ -52,6 +54,7 @@ typedef enum tt_read_phase {
     TT_READ_DISCOVER,
     TT_READ_PROOF_QUEUE,
     TT_READ_PROOF,
+    TT_READ_SHED,
     TT_READ_SOURCE,
     TT_READ_POST,
     TT_READ_END
@@ -91,6 +94,7 @@ typedef struct tt_read_op {
     tt_proof *proof;
     int node; /* under way */
     bool from_primary;
+    bool shed; /* holds a place among the reads moved to the primary */
     tt_buf as_of;
     tt_buf entry; /* the value to store */
     tt_buf position;

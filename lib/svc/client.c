@@ -64,6 +64,8 @@ static void init_core(tt_client *c, tt_rules rules_off)
                           .lease_ms = s->cache.lease_timeout_ms,
                           .tag_ttl_ms = s->cache.tag_ttl_ms,
                           .kill_wait_ms = KILL_WAIT_MS,
+                          .primary_reads =
+                              s->database.primary_read_limit ? s->database.primary_read_limit : -1,
                           .term_key = tt_str_c(c->term_key)};
     tt_health_config health = {.max_lag_ms = s->database.health.max_lag_ms,
                                .stale_after_ms = s->database.health.stale_after_ms,
@@ -183,7 +185,11 @@ void tt_client_apply_locked(tt_client *c)
     atomic_store(&c->cache_timeout_ms, s->cache.timeout_ms);
     atomic_store(&c->result_bytes, s->limits.result_bytes);
     atomic_store(&c->result_rows, s->limits.result_rows);
-    atomic_store(&c->entry_max_bytes, s->cache.entry_max_bytes);
+    /* A store inside the process is cut in parts: an entry has to fit one of them with ease. */
+    atomic_store(&c->entry_max_bytes, c->local
+                                          ? TT_MIN(s->cache.entry_max_bytes,
+                                                   s->cache.local.max_bytes / (4 * TT_LOCAL_SHARDS))
+                                          : s->cache.entry_max_bytes);
     c->core.cfg.replica_wait_ms = s->database.replica_wait_ms;
     c->core.cfg.mark_timeout_ms = s->cache.mark_timeout_ms;
     c->core.cfg.lease_ms = s->cache.lease_timeout_ms;
@@ -287,7 +293,6 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
         return tt_fail_nomem(err);
     }
     init_core(c, o->rules_off);
-    tt_client_apply_locked(c);
     rc = copy_secret(c, o->password, &c->password, err);
     if (rc == 0)
         rc = copy_secret(c, o->redis_password, &c->redis_password, err);
@@ -297,6 +302,8 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
         rc = add_nodes(c, err);
     if (rc == 0)
         rc = open_cache(c, err);
+    if (rc == 0)
+        tt_client_apply_locked(c);
     if (rc == 0)
         rc = start_threads(c, err);
     if (rc == 0)
