@@ -272,6 +272,7 @@ static void judge_effect(tt_sql_scan *s, tt_sql_effect effect)
 {
     switch (effect) {
     case TT_SQL_FN_PURE:
+    case TT_SQL_FN_TABLE:
         break;
     case TT_SQL_FN_VOLATILE_BARE:
         if (!tt_sql_is_op(&s->next2, ')'))
@@ -301,6 +302,8 @@ static void judge_call(tt_sql_scan *s)
     } else if (s->cur.kind == TT_SQL_WORD) {
         f = tt_sql_function_find(s->cur.text);
     }
+    if (f && f->effect == TT_SQL_FN_TABLE && s->cur.text.p != s->source)
+        f = NULL;
     if (f && (f->family == TT_FAMILY_UNKNOWN || f->family == s->family) &&
         !(f->adjacent && s->next.spaced)) {
         judge_effect(s, f->effect);

@@ -35,6 +35,7 @@ typedef struct tt_sql_scan {
     tt_str verb;        /* the word that says what the statement does */
     size_t main_depth;  /* where it stands */
     const char *target; /* name of the table written last: a '(' after it is no call */
+    const char *source; /* name of the table function read last */
     tt_sql_cte_state cte;
     bool cte_recursive;
     tt_str cte_open; /* being defined: its name may still mean a table */

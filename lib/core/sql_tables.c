@@ -86,7 +86,8 @@ static void take_table(tt_sql_scan *s, tt_sql_level *level)
         if (tt_sql_is_word(&s->cur, "LATERAL") || (level->written && is_modifier(&s->cur)))
             return;
         if (tt_sql_is_op(&s->next, '(') && !level->written) {
-            level->from = TT_SQL_FROM_AFTER; /* a table function */
+            level->from = TT_SQL_FROM_AFTER;
+            s->source = s->cur.text.p; /* a table function */
             return;
         }
     }

@@ -79,6 +79,7 @@ static const struct keyword {
 };
 
 #define PURE TT_SQL_FN_PURE
+#define TABLE TT_SQL_FN_TABLE
 #define VOLATILE TT_SQL_FN_VOLATILE
 #define VOLATILE_BARE TT_SQL_FN_VOLATILE_BARE
 #define SESSION TT_SQL_FN_SESSION
@@ -89,8 +90,10 @@ static const struct keyword {
 #define ADJACENT true
 #define ANYWHERE false
 
-/* Functions that MySQL 8.0.22 and MariaDB 10.6 bring with them, or one family alone. A name that is
- * built in for one family may be anybody's stored function in the other. Sorted. */
+/* Functions that MySQL from 8.0.22 to 9.7 and MariaDB from 10.6 bring with them, or one family
+ * alone. A name that is built in for one family may be anybody's stored function in the other, and
+ * so may a name that is built in with other arguments only (POINT, POLYGON, ...), or was taken out
+ * of a later version (MD5 and SHA1 of MySQL): those are not here. Sorted. */
 static const tt_sql_function functions[] = {
     {"ABS", PURE, BOTH, ANYWHERE},
     {"ACOS", PURE, BOTH, ANYWHERE},
@@ -181,7 +184,6 @@ static const tt_sql_function functions[] = {
     {"FROM_BASE64", PURE, BOTH, ANYWHERE},
     {"FROM_DAYS", PURE, BOTH, ANYWHERE},
     {"FROM_UNIXTIME", PURE, BOTH, ANYWHERE},
-    {"GEOMETRYCOLLECTION", PURE, BOTH, ANYWHERE},
     {"GET_FORMAT", PURE, BOTH, ANYWHERE},
     {"GET_LOCK", SESSION, BOTH, ANYWHERE},
     {"GREATEST", PURE, BOTH, ANYWHERE},
@@ -241,7 +243,7 @@ static const tt_sql_function functions[] = {
     {"JSON_SET", PURE, BOTH, ANYWHERE},
     {"JSON_STORAGE_FREE", PURE, MYSQL, ANYWHERE},
     {"JSON_STORAGE_SIZE", PURE, MYSQL, ANYWHERE},
-    {"JSON_TABLE", PURE, BOTH, ANYWHERE},
+    {"JSON_TABLE", TABLE, BOTH, ANYWHERE},
     {"JSON_TYPE", PURE, BOTH, ANYWHERE},
     {"JSON_UNQUOTE", PURE, BOTH, ANYWHERE},
     {"JSON_VALID", PURE, BOTH, ANYWHERE},
@@ -257,7 +259,6 @@ static const tt_sql_function functions[] = {
     {"LEFT", PURE, BOTH, ANYWHERE},
     {"LENGTH", PURE, BOTH, ANYWHERE},
     {"LENGTHB", PURE, MARIADB, ANYWHERE},
-    {"LINESTRING", PURE, BOTH, ANYWHERE},
     {"LN", PURE, BOTH, ANYWHERE},
     {"LOAD_FILE", SESSION, BOTH, ANYWHERE},
     {"LOCALTIME", VOLATILE, BOTH, ANYWHERE},
@@ -283,7 +284,7 @@ static const tt_sql_function functions[] = {
     {"MBROVERLAPS", PURE, BOTH, ANYWHERE},
     {"MBRTOUCHES", PURE, BOTH, ANYWHERE},
     {"MBRWITHIN", PURE, BOTH, ANYWHERE},
-    {"MD5", PURE, BOTH, ANYWHERE},
+    {"MD5", PURE, MARIADB, ANYWHERE},
     {"MEDIAN", PURE, MARIADB, ADJACENT},
     {"MICROSECOND", PURE, BOTH, ANYWHERE},
     {"MID", PURE, BOTH, ADJACENT},
@@ -292,9 +293,6 @@ static const tt_sql_function functions[] = {
     {"MOD", PURE, BOTH, ANYWHERE},
     {"MONTH", PURE, BOTH, ANYWHERE},
     {"MONTHNAME", PURE, BOTH, ANYWHERE},
-    {"MULTILINESTRING", PURE, BOTH, ANYWHERE},
-    {"MULTIPOINT", PURE, BOTH, ANYWHERE},
-    {"MULTIPOLYGON", PURE, BOTH, ANYWHERE},
     {"NAME_CONST", PURE, BOTH, ANYWHERE},
     {"NEXTVAL", WRITE, BOTH, ANYWHERE},
     {"NOW", VOLATILE, BOTH, ADJACENT},
@@ -314,8 +312,6 @@ static const tt_sql_function functions[] = {
     {"PERIOD_ADD", PURE, BOTH, ANYWHERE},
     {"PERIOD_DIFF", PURE, BOTH, ANYWHERE},
     {"PI", PURE, BOTH, ANYWHERE},
-    {"POINT", PURE, BOTH, ANYWHERE},
-    {"POLYGON", PURE, BOTH, ANYWHERE},
     {"POSITION", PURE, BOTH, ADJACENT},
     {"POW", PURE, BOTH, ANYWHERE},
     {"POWER", PURE, BOTH, ANYWHERE},
@@ -348,8 +344,8 @@ static const tt_sql_function functions[] = {
     {"SEC_TO_TIME", PURE, BOTH, ANYWHERE},
     {"SESSION_USER", VOLATILE, BOTH, ADJACENT},
     {"SETVAL", WRITE, BOTH, ANYWHERE},
-    {"SHA", PURE, BOTH, ANYWHERE},
-    {"SHA1", PURE, BOTH, ANYWHERE},
+    {"SHA", PURE, MARIADB, ANYWHERE},
+    {"SHA1", PURE, MARIADB, ANYWHERE},
     {"SHA2", PURE, BOTH, ANYWHERE},
     {"SIGN", PURE, BOTH, ANYWHERE},
     {"SIN", PURE, BOTH, ANYWHERE},

@@ -15,6 +15,7 @@ unsigned tt_sql_keyword(tt_str word);
 
 typedef enum tt_sql_effect {
     TT_SQL_FN_PURE,          /* arguments in, value out, with the session's settings */
+    TT_SQL_FN_TABLE,         /* pure as a table in FROM, elsewhere not built in */
     TT_SQL_FN_VOLATILE,      /* time, chance, or who asks */
     TT_SQL_FN_VOLATILE_BARE, /* volatile without arguments, else pure */
     TT_SQL_FN_SESSION,       /* state of one session or node: locks, last insert id, positions */

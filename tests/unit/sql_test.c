@@ -110,7 +110,7 @@ static const struct row {
     {"SELECT CURRENT_USER", VOLATILE},
     {"SELECT USER(), CONNECTION_ID(), VERSION(), DATABASE()", VOLATILE},
     {"SELECT SLEEP(1)", VOLATILE},
-    {"SELECT BENCHMARK(10, MD5('x'))", VOLATILE},
+    {"SELECT BENCHMARK(10, SHA2('x', 256))", VOLATILE},
     {"SELECT * FROM t LIMIT ROWS EXAMINED 10", VOLATILE},
     {"SELECT * FROM information_schema.tables", VOLATILE},
     {"SELECT * FROM `MySQL`.user", VOLATILE},
@@ -159,6 +159,10 @@ static const struct row {
     {"SELECT against(1)", PRIMARY},
     {"SELECT over(1)", PRIMARY},
     {"SELECT columns(1)", PRIMARY},
+    {"SELECT json_table(1)", PRIMARY},
+    {"SELECT a, json_table(1) FROM t", PRIMARY},
+    {"SELECT * FROM t WHERE json_table(a, '$' COLUMNS (b INT PATH '$'))", PRIMARY},
+    {"SELECT POINT(1), POLYGON()", PRIMARY}, /* built in with other arguments only */
     {"SELECT a, columns(1)", PRIMARY},
     {"SELECT BIN_TO_UUID(a) FROM t", PRIMARY}, /* of one family only */
     {"WITH a AS (SELECT f(1)) SELECT * FROM a", PRIMARY},
@@ -368,6 +372,7 @@ START_TEST(built_in_functions_depend_on_the_family)
         {"VALUES ROW(1), ROW(2)", PRIMARY, PRIMARY, READ},
         {"SELECT a MEMBER OF('[1]') FROM t", PRIMARY, PRIMARY, READ},
         {"SELECT NVL(a, b) FROM t", PRIMARY, READ, PRIMARY},
+        {"SELECT MD5(a) FROM t", PRIMARY, READ, PRIMARY},
         {"SELECT RANDOM_BYTES(4)", PRIMARY, PRIMARY, VOLATILE},
         {"SELECT ABS(a) FROM t", READ, READ, READ},
     };
