@@ -105,6 +105,16 @@ static int check_redis(const struct tt_settings *s, tt_error *err)
     return 0;
 }
 
+/* The cache inside the process, in front of Redis, is of a later version. */
+static int check_local(const struct tt_settings *s, tt_error *err)
+{
+    if (s->cache.local.mode == TT_CONF_LOCAL_OFF)
+        return 0;
+    return tt_fail(err, TT_E_UNSUPPORTED,
+                   "cache.local.mode: validate and bounded are not supported by this version; "
+                   "expected off");
+}
+
 /* The first duration or number has to be no more than the second (or less, when strict). */
 struct order {
     const char *low, *high;
@@ -115,8 +125,7 @@ struct order {
 
 static int check_orders(const struct tt_settings *s, tt_error *err)
 {
-    bool local =
-        s->cache.local.mode != TT_CONF_LOCAL_OFF || s->cache.scope == TT_CONF_SCOPE_PROCESS;
+    bool local = s->cache.scope == TT_CONF_SCOPE_PROCESS;
     const struct order orders[] = {
         {"database.health.interval", "database.health.stale_after", s->database.health.interval_ms,
          s->database.health.stale_after_ms, true, false},
@@ -176,6 +185,8 @@ int tt_settings_check(const struct tt_settings *s, tt_error *err)
                     tt_settings_tls_mode(s));
     if (rc == 0)
         rc = check_redis(s, err);
+    if (rc == 0)
+        rc = check_local(s, err);
     if (rc == 0)
         rc = check_orders(s, err);
     return rc ? rc : check_classes(s, err);

