@@ -4,8 +4,9 @@
  *   link_bench [--host H] [--port P] [--socket PATH] [--rounds N] [--round-ms N] [--threads N]
  *              [--connections N]
  *
- * Rounds of the two sides alternate, so that what disturbs the machine disturbs both. Printed are
- * medians, and the 95 % confidence interval of the ratio by bootstrap over pairs of rounds. */
+ * Rounds of the two sides alternate, so that what disturbs the machine disturbs both; the processor
+ * time of client and server per call does so even beside other work. Printed are medians, and the
+ * 95 % confidence interval of the ratio by bootstrap over pairs of rounds. */
 #include <hiredis.h>
 #include <math.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -222,10 +224,33 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Calls per second of all threads. */
-static double throughput(bool ours)
+static double info_cpu(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? strtod(at + strlen(name), NULL) * 1e6 : 0;
+}
+
+/* Microseconds of processor time that this process and the server have used. */
+static double cpu_us(void)
+{
+    redisReply *r = redisCommand(bare[0], "INFO cpu");
+    struct rusage u;
+    double sum;
+
+    if (!r || r->type != REDIS_REPLY_STRING || getrusage(RUSAGE_SELF, &u) != 0)
+        die("the processor time could not be read");
+    sum = info_cpu(r->str, "used_cpu_sys:") + info_cpu(r->str, "used_cpu_user:");
+    freeReplyObject(r);
+    return sum + (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+/* Calls per second of all threads; and what a call cost client and server together. */
+static double throughput(bool ours, double *us_per_call)
 {
     pthread_t threads[THREADS_MAX];
+    double used = cpu_us();
     int64_t began;
 
     ours_turn = ours;
@@ -239,6 +264,7 @@ static double throughput(bool ours)
     atomic_store(&stop, true);
     for (int i = 0; i < opt.threads; i++)
         (void)pthread_join(threads[i], NULL);
+    *us_per_call = (cpu_us() - used) / (double)TT_MAX(atomic_load(&calls), 1);
     return (double)atomic_load(&calls) * 1e9 / (double)(tt_now_ns(&tt_clock_system) - began);
 }
 
@@ -318,7 +344,7 @@ static void open_all(void)
 
 int main(int argc, char **argv)
 {
-    static double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
+    static double ours[ROUNDS_MAX], theirs[ROUNDS_MAX], our_cpu[ROUNDS_MAX], their_cpu[ROUNDS_MAX];
     tt_answers answers = tt_answers_init(&tt_allocator_libc);
     uint64_t rng = 1;
     char what[32];
@@ -338,11 +364,12 @@ int main(int argc, char **argv)
     for (int i = -1; i < opt.rounds; i++) {
         int at = TT_MAX(i, 0);
 
-        ours[at] = throughput(true);
-        theirs[at] = throughput(false);
+        ours[at] = throughput(true, &our_cpu[at]);
+        theirs[at] = throughput(false, &their_cpu[at]);
     }
     (void)snprintf(what, sizeof(what), "throughput, %d threads", opt.threads);
     report(what, "calls/s", ours, theirs);
+    report("processor, both sides", "us/call", our_cpu, their_cpu);
     tt_buf_free(&answers.bytes);
     tt_link_set_free(set, false);
     for (int i = 0; i < TT_MAX(opt.threads, 1); i++)

@@ -121,7 +121,7 @@ static int open_line(tt_link_set *s, tt_line *l, int64_t now, int64_t deadline_n
     tt_error own = TT_ERROR_INIT;
     int rc = tt_line_open(l, TT_MIN(deadline_ns, limit), &own);
 
-    gate_report(&s->gate, tt_now_ns(s->clock), rc, rc != 0 && rc != TT_E_BUSY);
+    gate_report(&s->gate, tt_now_ns(s->clock), rc, rc && rc != TT_E_BUSY && rc != TT_E_NOMEM);
     if (!rc)
         return 0;
     if (rc != TT_E_BUSY)

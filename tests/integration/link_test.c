@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "integration/private_redis.h"
 #include "svc/link.h"
+#include "unit/oom.h"
 
 #define THREADS 32
 #define LARGE (3 * 1024 * 1024)
@@ -307,6 +308,50 @@ START_TEST(a_child_frees_without_harm_to_its_parent)
 }
 END_TEST
 
+static void count_done(void *ctx, const tt_answers *answers)
+{
+    (void)answers;
+    ++*(int *)ctx;
+}
+
+/* One call and one post with so many allocations; true when none failed. */
+static bool live_on(struct oom *oom, long allocations)
+{
+    tt_link_set *s = NULL;
+    tt_cache_target t = target();
+    tt_cmd c = script("echo", "x", TT_STR("1"));
+    tt_answers a;
+    int done = 0, posted = 0, rc, rc_post = TT_E_NOMEM;
+
+    oom_arm(oom, allocations);
+    a = tt_answers_init(&oom->a);
+    rc = tt_link_set_new(&oom->a, &tt_clock_system, &silent, &t, &(tt_link_options){0}, &s, NULL);
+    if (rc == 0) {
+        rc = call(s, &c, 1, 2000, &a);
+        rc_post = tt_link_post(s, &(tt_batch){&c, 1}, count_done, &done);
+        posted = rc_post == 0;
+        (void)tt_link_drain(s, in_ms(2000));
+        ck_assert_int_eq(a.ok, rc == 0);
+    }
+    ck_assert(rc == 0 || rc == TT_E_NOMEM);
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+    ck_assert_int_eq(done, posted);
+    ck_assert_int_eq(oom->live, 0);
+    return rc == 0 && rc_post == 0 && oom->left >= 0;
+}
+
+START_TEST(any_allocation_may_fail)
+{
+    struct oom oom;
+    long n = 0;
+
+    while (!live_on(&oom, n))
+        ck_assert_int_lt(++n, 1000);
+    ck_assert_int_gt(n, 10);
+}
+END_TEST
+
 /* ---- deadlines ------------------------------------------------------------------------------ */
 
 typedef struct waiter {
@@ -596,6 +641,7 @@ int main(void)
     tcase_add_test(t, posts_are_sent_though_nobody_calls);
     tcase_add_test(t, posts_are_bounded);
     tcase_add_test(t, a_child_frees_without_harm_to_its_parent);
+    tcase_add_test(t, any_allocation_may_fail);
     tcase_add_test(t, deadlines_end_calls_and_not_the_connection);
     tcase_add_test(t, a_silent_connection_is_given_up);
     tcase_add_loop_test(t, in_a_storm_every_answer_belongs_to_its_question, 0, 3);
