@@ -1,0 +1,282 @@
+/* sim: seeds in, violations out.
+ *
+ *   sim [--seeds N] [--from N] [--quick]   every seed of the range, all rules on
+ *   sim --seed N [--trace]                 one seed
+ *   sim --mutant NAME [--seed N | ...]     the same with a rule switched off
+ *   sim --mutants                          each mutant until it is caught
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, MUTANT_SEEDS_MAX = 30000 };
+
+static const mutant *find_mutant(const char *name)
+{
+    int n;
+    const mutant *m = mutants(&n);
+
+    for (int i = 0; i < n; i++)
+        if (strcmp(m[i].name, name) == 0)
+            return &m[i];
+    fprintf(stderr, "no mutant %s\n", name);
+    exit(2);
+}
+
+static breakage use_mutant(const mutant *m)
+{
+    const char *why = NULL;
+
+    if (!redis_script(mutant_script(m), &why)) {
+        fprintf(stderr, "%s: %s\n", m ? m->name : "cache.lua", why);
+        exit(2);
+    }
+    return m ? (breakage){m->rules, m->world, m->profile} : (breakage){0, 0, NULL};
+}
+
+/* The first violation of a range, with what was seen on the way. */
+typedef struct found {
+    bool violated;
+    uint64_t seed, seeds;
+    char text[400];
+    tally tally;
+} found;
+
+static void run_seed(sim *s, uint64_t seed, const breakage *b, bool trace, found *out)
+{
+    sim_begin(s, seed, b, &out->tally, trace);
+    scenario_run(s);
+    sim_end(s);
+    out->seeds++;
+    if (s->violation[0] && !out->violated) {
+        out->violated = true;
+        out->seed = seed;
+        memcpy(out->text, s->violation, sizeof(out->text));
+    }
+}
+
+static void add(found *total, const found *part)
+{
+    const uint64_t *from = (const uint64_t *)(const void *)&part->tally;
+    uint64_t *to = (uint64_t *)(void *)&total->tally;
+
+    for (size_t i = 0; i < sizeof(tally) / sizeof(uint64_t); i++)
+        to[i] += from[i];
+    total->seeds += part->seeds;
+    if (part->violated && (!total->violated || part->seed < total->seed)) {
+        total->violated = true;
+        total->seed = part->seed;
+        memcpy(total->text, part->text, sizeof(total->text));
+    }
+}
+
+static int write_all(int fd, const void *p, size_t n)
+{
+    for (const char *at = p; n > 0;) {
+        ssize_t did = write(fd, at, n);
+
+        if (did <= 0)
+            return -1;
+        at += did;
+        n -= (size_t)did;
+    }
+    return 0;
+}
+
+static int read_all_bytes(int fd, void *p, size_t n)
+{
+    for (char *at = p; n > 0;) {
+        ssize_t got = read(fd, at, n);
+
+        if (got <= 0)
+            return -1;
+        at += got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+static void work(uint64_t first, uint64_t n, int worker, const breakage *b, int out)
+{
+    static sim s;
+    static found mine;
+
+    for (uint64_t i = (uint64_t)worker; i < n && !mine.violated; i += WORKERS)
+        run_seed(&s, first + i, b, false, &mine);
+    if (write_all(out, &mine, sizeof(mine)) != 0)
+        _exit(2);
+    _exit(0);
+}
+
+static found run_range(uint64_t first, uint64_t n, const breakage *b)
+{
+    found total = {0};
+    int ends[WORKERS];
+    pid_t pids[WORKERS];
+
+    for (int i = 0; i < WORKERS; i++) {
+        int pipe_ends[2];
+
+        if (pipe(pipe_ends) != 0)
+            abort();
+        fflush(NULL);
+        pids[i] = fork();
+        if (pids[i] < 0)
+            abort();
+        if (pids[i] == 0)
+            work(first, n, i, b, pipe_ends[1]);
+        close(pipe_ends[1]);
+        ends[i] = pipe_ends[0];
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        found part;
+        int status = 0;
+
+        if (read_all_bytes(ends[i], &part, sizeof(part)) != 0) {
+            fprintf(stderr, "a worker died: run its seeds one by one with --seed\n");
+            total.violated = true;
+            snprintf(total.text, sizeof(total.text), "a worker died");
+        } else {
+            add(&total, &part);
+        }
+        close(ends[i]);
+        waitpid(pids[i], &status, 0);
+    }
+    return total;
+}
+
+/* ---- words -------------------------------------------------------------------------------------
+ */
+
+static const char *const note_names[] = {
+#define NOTE_NAME_(name, metric, help) #name,
+    TT_NOTES_TABLE(NOTE_NAME_)
+#undef NOTE_NAME_
+};
+
+static const char *const event_names[] = {
+#define EVENT_NAME_(name) #name,
+    WORLD_EVENTS(EVENT_NAME_)
+#undef EVENT_NAME_
+};
+
+/* Prints how often everything happened; the number of things that never did. */
+static int print_tally(const tally *t)
+{
+    int never = 0, column = 0;
+
+    for (int i = 0; i < TT_NOTE_COUNT + EV_COUNT; i++) {
+        bool note = i < TT_NOTE_COUNT;
+        const char *name = note ? note_names[i] : event_names[i - TT_NOTE_COUNT];
+        uint64_t n = note ? t->notes[i] : t->events[i - TT_NOTE_COUNT];
+
+        printf("  %-24s %9llu%s", name, (unsigned long long)n, ++column % 3 ? "" : "\n");
+        if (n == 0) {
+            never++;
+            fprintf(stderr, "never happened: %s\n", name);
+        }
+    }
+    printf("%s", column % 3 ? "\n" : "");
+    printf("  %llu events, %llu scripts\n", (unsigned long long)t->steps,
+           (unsigned long long)t->scripts);
+    return never;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int run_seeds(uint64_t first, uint64_t n, const mutant *m)
+{
+    breakage b = use_mutant(m);
+    double start = seconds();
+    found f = run_range(first, n, &b);
+
+    printf("%llu seeds from %llu in %.1f s\n", (unsigned long long)f.seeds,
+           (unsigned long long)first, seconds() - start);
+    if (f.violated) {
+        printf("seed %llu: %s\n", (unsigned long long)f.seed, f.text);
+        return 1;
+    }
+    return print_tally(&f.tally) && !m && n >= 1000 ? 1 : 0;
+}
+
+static int run_one(uint64_t seed, const mutant *m, bool trace)
+{
+    static sim s;
+    static found f;
+    breakage b = use_mutant(m);
+
+    run_seed(&s, seed, &b, trace, &f);
+    printf("seed %llu: %s\n", (unsigned long long)seed, f.violated ? f.text : "nothing violated");
+    return f.violated;
+}
+
+static int run_mutants(void)
+{
+    int n, survived = 0;
+    const mutant *m = mutants(&n);
+
+    printf("%-24s %7s  %s\n", "mutant", "seeds", "violation");
+    for (int i = 0; i < n; i++) {
+        breakage b = use_mutant(&m[i]);
+        uint64_t first = 1, range = 100;
+        found f = {0};
+
+        while (!f.violated && first + range <= (m[i].spared ? 2000 : MUTANT_SEEDS_MAX)) {
+            f = run_range(first, range, &b);
+            first += range;
+            range *= 2;
+        }
+        if (f.violated)
+            printf("%-24s %7llu  %s%s\n", m[i].name, (unsigned long long)f.seed, f.text,
+                   m[i].spared ? "  << was thought impossible" : "");
+        else
+            printf("%-24s %7s  %s\n", m[i].name, "-", m[i].spared ? m[i].spared : "SURVIVED");
+        fflush(stdout);
+        survived += f.violated == (m[i].spared != NULL);
+    }
+    printf("%d mutants, %d not as expected\n", n, survived);
+    return survived ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = 10000, first = 1, seed = 0;
+    const mutant *m = NULL;
+    bool trace = false, all = false;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+
+        if (strcmp(argv[i], "--trace") == 0)
+            trace = true;
+        else if (strcmp(argv[i], "--quick") == 0)
+            seeds = 1000;
+        else if (strcmp(argv[i], "--mutants") == 0)
+            all = true;
+        else if (strcmp(argv[i], "--seeds") == 0 && ++i)
+            seeds = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--from") == 0 && ++i)
+            first = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--seed") == 0 && ++i)
+            seed = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--mutant") == 0 && ++i)
+            m = find_mutant(value);
+        else {
+            fprintf(stderr, "usage: sim [--seeds N] [--from N] [--quick] [--seed N] [--trace] "
+                            "[--mutant NAME] [--mutants]\n");
+            return 2;
+        }
+    }
+    if (all)
+        return run_mutants();
+    return seed ? run_one(seed, m, trace) : run_seeds(first, seeds, m);
+}

@@ -1,0 +1,124 @@
+/* What COHERENCE.md says is broken without a rule: each as a mutant, with a profile of worlds that
+ * makes its violation likely. */
+#include "sim.h"
+
+#include <stdlib.h>
+
+#include "core/script.h"
+
+#define R(name) TT_RULE_BIT(TT_RULE_##name)
+#define W(name) (UINT64_C(1) << MUT_##name)
+
+#define RULE(rule, profile, text)                                                                  \
+    {                                                                                              \
+#rule, profile, R(rule), 0, NULL, NULL, NULL, text                                         \
+    }
+#define WORLD(what, profile, text)                                                                 \
+    {                                                                                              \
+#what, profile, 0, W(what), NULL, NULL, NULL, text                                         \
+    }
+#define SCRIPT(what, profile, from, to, text)                                                      \
+    {                                                                                              \
+#what, profile, 0, 0, from, to, NULL, text                                                 \
+    }
+
+static const mutant table[] = {
+    /* order */
+    WORLD(BLIND_FILL, "hot", "delete and fill without versions"),
+    WORLD(VERSIONS_BEFORE_READ, "hot", "versions sampled when saving"),
+    WORLD(READ_AFTER_ALL_SCRIPTS, "hot", "rows read before the tags were answered"),
+    WORLD(OPEN_TRANSACTION_FILL, "hot", "rows of a view opened before the tags were read"),
+    WORLD(LEASE_PER_CLIENT, "hot", "per-client lease token"),
+    SCRIPT(LEASE_OWN, "hot", "if not starts(get(), 'L1 ' .. ARGV[3] .. ' ') then -- rule LEASE_OWN",
+           "if false then", "a fill is stored whoever has the lease"),
+    /* lag */
+    RULE(BARRIER, "hot+replicas", "no barrier"),
+    WORLD(ABSENT_OPENS_FREE, "hot+replicas+evictions", "an absent tag has no barrier"),
+    SCRIPT(ABSENT_IS_P, "hot+replicas+evictions", "create(ARGV[3], 'P') -- rule ABSENT_IS_P",
+           "create(ARGV[3], ARGV[5])", "a bump on an absent tag writes its own position"),
+    SCRIPT(STICKY_P, "hot+replicas+evictions+no_spare",
+           "if a == 'P' or b == 'P' then -- rule STICKY_P\n    return 'P'",
+           "if a == 'P' then\n    return b\n  elseif b == 'P' then\n    return a",
+           "P gives way to a position"),
+    /* writer dies, reply lost */
+    RULE(INTENT, "hot+intent+crashes+lost", "no mark before the commit"),
+    RULE(KILL_BEFORE_BUMP, "hot+intent+crashes+lost+locks", "bump and reap without KILL"),
+    RULE(MARK_NONCE_PER_ATTEMPT, "hot+intent+crashes+lost+locks", "mark id shared by attempts"),
+    /* bump fails after COMMIT */
+    RULE(MARKED_IS_P, "hot+replicas+lost+crashes", "marked tag read by its barrier"),
+    RULE(MARKED_NO_STORE, "hot+replicas+lost+crashes", "joining and storing while marked"),
+    WORLD(ACK_AFTER_BUMP, "hot+partitions+lost", "success reported before the bump"),
+    WORLD(MARK_EVICTED, "hot+evictions+crashes", "a marked tag is evicted"),
+    /* change of primary */
+    RULE(PROVEN_PRIMARY, "hot+failovers+planned", "unproven primary for P"),
+    RULE(PROVEN_FALLBACK, "hot+failovers+planned", "unproven primary as fallback"),
+    RULE(TERM_IN_ENTRY, "hot+failovers+lossy", "entries without term"),
+    RULE(DIVERGED_NEVER_SOURCE, "hot+replicas+failovers+lossy", "diverged nodes as source"),
+    RULE(TERM_BEFORE_WRITES, "hot+failovers+planned", "writes before the term's bump"),
+    RULE(NAMELESS_BYPASS, "hot+failovers+flushes", "a nameless term is used"),
+    RULE(TERM_IN_TOKEN, "hot+failovers+lossy+mariadb+uncached", "tokens compared across terms"),
+    RULE(TERM_CLEARS_APPLIED, "hot+failovers+lossy", "applied compared across terms"),
+    SCRIPT(TERM_BARRIERS_NOT_MERGED, "hot+failovers+lossy",
+           "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED",
+           "if false then", "barriers of two terms merged"),
+    WORLD(READ_ONLY_FIRST, "hot+failovers+planned",
+          "the new primary opened before the old is closed"),
+    /* several tags */
+    RULE(UNREADABLE_IS_P, "hot+replicas+partitions+lost", "unreadable ignored"),
+    RULE(ANY_P, "hot+replicas+evictions+two_rows+no_spare", "P only if all are"),
+    RULE(JOIN_ALL_TAGS, "hot+two_rows+joins", "join by the first tag"),
+    /* Redis failover */
+    RULE(EPOCH, "hot+sentinel", "no epoch (client)"),
+    SCRIPT(EPOCH_SCRIPT, "hot+sentinel", "if of ~= epoch then -- rule EPOCH", "if false then",
+           "no epoch (script)"),
+    WORLD(EPOCH_RUNID, "hot+sentinel", "run_id only"),
+    WORLD(EPOCH_REPLID, "hot+restarts", "replid only"),
+    WORLD(GRACE, "hot+sentinel", "no grace"),
+    WORLD(GRACE_FIRST, "hot+sentinel+crashes", "no wait on the first epoch"),
+    WORLD(GRACE_READERS, "hot+sentinel", "readers exempt"),
+    WORLD(GRACE_WRITERS, "hot+sentinel", "writers exempt"),
+    WORLD(DEMOTION_KEEPS_CLIENTS, "hot+sentinel", "demoted in place within g"),
+    /* session */
+    RULE(AS_OF_HIT, "hot+replicas+partitions+defer", "no as_of on hits"),
+    RULE(AS_OF_JOIN, "hot+replicas+partitions+defer+joins", "no as_of on joins"),
+    RULE(AS_OF_UNORDERED, "hot+replicas+partitions+defer+mariadb",
+         "as_of ahead of what is visible"),
+    WORLD(AS_OF_BEFORE_VIEW, "hot+replicas+partitions+defer", "as_of taken after the read"),
+    /* P to position */
+    RULE(RESOLVE_AFTER_STEP2, "hot+replicas+evictions", "position from before step 2"),
+    SCRIPT(RESOLVE_CAS, "hot+replicas+evictions", "if version ~= ARGV[3] then -- rule RESOLVE_CAS",
+           "if not version then", "blind replacement"),
+    /* single flight */
+    RULE(FLIGHT_KEYED, "hot+joins", "naive join"),
+};
+
+const mutant *mutants(int *n)
+{
+    *n = (int)TT_COUNT(table);
+    return table;
+}
+
+tt_str mutant_script(const mutant *m)
+{
+    tt_str text = tt_cache_script();
+    size_t n = m && m->pattern ? strlen(m->pattern) : 0;
+    const char *at = n ? memmem(text.p, text.n, m->pattern, n) : NULL;
+    char *mine;
+    size_t before, after;
+
+    if (n == 0)
+        return text;
+    if (!at) {
+        fprintf(stderr, "%s: cache.lua has no '%s'\n", m->name, m->pattern);
+        exit(2);
+    }
+    before = (size_t)(at - text.p);
+    after = text.n - before - n;
+    mine = malloc(before + strlen(m->replacement) + after + 1);
+    if (!mine)
+        abort();
+    memcpy(mine, text.p, before);
+    memcpy(mine + before, m->replacement, strlen(m->replacement));
+    memcpy(mine + before + strlen(m->replacement), at + n, after);
+    return tt_str_n(mine, before + strlen(m->replacement) + after); /* until the program ends */
+}

@@ -1,0 +1,527 @@
+/* Redis nodes: text at keys with an expiry, and the script of core/cache.lua run by Lua 5.1. */
+#include "sim.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+#include "core/script.h"
+
+/* One interpreter for the program: the script keeps nothing between calls. */
+static struct {
+    lua_State *lua;
+    int script;
+    sim *s;
+    rnode *node;
+} run;
+
+/* ---- keys --------------------------------------------------------------------------------------
+ */
+
+int64_t redis_now_ms(const sim *s, const rnode *r)
+{
+    return INT64_C(1700000000000) + r->skew_ms + s->now / MS;
+}
+
+const rkey *redis_find(const rnode *r, tt_str name)
+{
+    for (int i = 0; i < r->data.n; i++)
+        if (tt_str_eq(tt_str_c(r->data.keys[i].name), name))
+            return &r->data.keys[i];
+    return NULL;
+}
+
+static void delete_at(rdata *d, int i)
+{
+    d->keys[i] = d->keys[--d->n];
+}
+
+static rkey *find(sim *s, rnode *r, tt_str name)
+{
+    for (int i = 0; i < r->data.n; i++) {
+        rkey *k = &r->data.keys[i];
+
+        if (!tt_str_eq(tt_str_c(k->name), name))
+            continue;
+        if (k->expires_ms && k->expires_ms <= redis_now_ms(s, r)) {
+            delete_at(&r->data, i);
+            return NULL;
+        }
+        return k;
+    }
+    return NULL;
+}
+
+static void set(sim *s, rnode *r, tt_str name, tt_str value, int64_t expires_ms)
+{
+    rkey *k = find(s, r, name);
+
+    if (!k) {
+        if (r->data.n == REDIS_KEYS_MAX || name.n >= sizeof(k->name))
+            abort();
+        k = &r->data.keys[r->data.n++];
+        memset(k->name, 0, sizeof(k->name));
+        memcpy(k->name, name.p, name.n);
+    }
+    k->value = sim_copy(s, value);
+    k->n = value.n;
+    k->expires_ms = expires_ms;
+}
+
+/* ---- the script --------------------------------------------------------------------------------
+ */
+
+static tt_str lua_text(lua_State *l, int index)
+{
+    size_t n = 0;
+    const char *p = luaL_checklstring(l, index, &n);
+
+    return tt_str_n(p, n);
+}
+
+static int call_time(lua_State *l)
+{
+    int64_t ms = redis_now_ms(run.s, run.node);
+
+    lua_createtable(l, 2, 0);
+    lua_pushfstring(l, "%d", (int)(ms / 1000));
+    lua_rawseti(l, -2, 1);
+    lua_pushfstring(l, "%d", (int)(ms % 1000 * 1000));
+    lua_rawseti(l, -2, 2);
+    return 1;
+}
+
+static int redis_call(lua_State *l)
+{
+    tt_str verb = lua_text(l, 1);
+
+    if (tt_str_eq(verb, TT_STR("TIME")))
+        return call_time(l);
+    if (tt_str_eq(verb, TT_STR("GET"))) {
+        rkey *k = find(run.s, run.node, lua_text(l, 2));
+
+        if (k)
+            lua_pushlstring(l, k->value, k->n);
+        else
+            lua_pushboolean(l, 0);
+        return 1;
+    }
+    if (tt_str_eq(verb, TT_STR("DEL"))) {
+        rkey *k = find(run.s, run.node, lua_text(l, 2));
+
+        if (k)
+            delete_at(&run.node->data, (int)(k - run.node->data.keys));
+        lua_pushinteger(l, k != NULL);
+        return 1;
+    }
+    if (tt_str_eq(verb, TT_STR("SET"))) {
+        int64_t expires = 0;
+
+        if (lua_gettop(l) == 5 && tt_str_eq(lua_text(l, 4), TT_STR("PX"))) {
+            uint64_t px;
+
+            if (!tt_str_u64(lua_text(l, 5), &px) || px == 0)
+                return luaL_error(l, "invalid expire time");
+            expires = redis_now_ms(run.s, run.node) + (int64_t)px;
+        } else if (lua_gettop(l) != 3) {
+            return luaL_error(l, "syntax error");
+        }
+        set(run.s, run.node, lua_text(l, 2), lua_text(l, 3), expires);
+        lua_createtable(l, 0, 1);
+        lua_pushliteral(l, "OK");
+        lua_setfield(l, -2, "ok");
+        return 1;
+    }
+    return luaL_error(l, "unknown command");
+}
+
+static int redis_error_reply(lua_State *l)
+{
+    lua_createtable(l, 0, 1);
+    lua_pushvalue(l, 1);
+    lua_setfield(l, -2, "err");
+    return 1;
+}
+
+bool redis_script(tt_str text, const char **why)
+{
+    if (!run.lua) {
+        static const luaL_Reg functions[] = {{"call", redis_call},
+                                             {"pcall", redis_call},
+                                             {"error_reply", redis_error_reply},
+                                             {NULL, NULL}};
+
+        run.lua = luaL_newstate();
+        if (!run.lua)
+            abort();
+        luaL_openlibs(run.lua);
+        luaL_register(run.lua, "redis", functions);
+        lua_pop(run.lua, 1);
+        run.script = LUA_NOREF;
+    }
+    luaL_unref(run.lua, LUA_REGISTRYINDEX, run.script);
+    run.script = LUA_NOREF;
+    if (luaL_loadbuffer(run.lua, text.p, text.n, "@cache.lua") != 0) {
+        *why = lua_tostring(run.lua, -1);
+        return false;
+    }
+    run.script = luaL_ref(run.lua, LUA_REGISTRYINDEX);
+    return true;
+}
+
+static void push_words(lua_State *l, const tt_str *words, int n, const char *global)
+{
+    lua_createtable(l, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushlstring(l, words[i].p ? words[i].p : "", words[i].n);
+        lua_rawseti(l, -2, i + 1);
+    }
+    lua_setglobal(l, global);
+}
+
+static tt_reply take_reply(sim *s, lua_State *l)
+{
+    tt_reply reply = {TT_REPLY_NIL, {NULL, 0}};
+
+    if (lua_type(l, -1) == LUA_TSTRING) {
+        reply.kind = TT_REPLY_TEXT;
+        reply.text = lua_text(l, -1);
+    } else if (lua_istable(l, -1)) {
+        lua_getfield(l, -1, "err");
+        if (lua_type(l, -1) == LUA_TSTRING) {
+            reply.kind = TT_REPLY_ERROR;
+            reply.text = lua_text(l, -1);
+        }
+    }
+    reply.text = tt_str_n(sim_copy(s, reply.text), reply.text.n);
+    lua_settop(l, 0);
+    return reply;
+}
+
+static tt_reply run_script(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch)
+{
+    lua_State *l = run.lua;
+    tt_str words[TT_BATCH_ARGS_MAX + 1] = {cmd->args[0], {epoch.c, TT_EPOCH_BYTES}};
+
+    for (int i = 1; i < cmd->n_args; i++)
+        words[i + 1] = cmd->args[i];
+    run.s = s;
+    run.node = r;
+    s->tally->scripts++;
+    push_words(l, &cmd->key, 1, "KEYS");
+    push_words(l, words, cmd->n_args + 1, "ARGV");
+    lua_rawgeti(l, LUA_REGISTRYINDEX, run.script);
+    if (lua_pcall(l, 0, 1, 0) != 0) {
+        sim_violation(s, "the script failed: %s", lua_tostring(l, -1));
+        lua_settop(l, 0);
+        return (tt_reply){TT_REPLY_ERROR, TT_STR("ERR")};
+    }
+    return take_reply(s, l);
+}
+
+tt_reply redis_run(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch)
+{
+    tt_cmd mine = *cmd;
+    tt_reply reply;
+
+    if (cmd->kind == TT_CMD_GET) {
+        rkey *k = find(s, r, cmd->key);
+
+        if (!k)
+            return (tt_reply){TT_REPLY_NIL, {NULL, 0}};
+        return (tt_reply){TT_REPLY_TEXT, {k->value, k->n}}; /* values are never changed in place */
+    }
+    break_command(s, r, &mine);
+    reply = run_script(s, r, &mine, epoch);
+    sim_trace(s, "redis%d  %.*s %.*s %.*s -> %.*s", (int)(r - s->redis), (int)mine.key.n,
+              mine.key.p, (int)mine.args[0].n, mine.args[0].p,
+              mine.n_args > 1 ? (int)TT_MIN(mine.args[1].n, 8u) : 0,
+              mine.n_args > 1 ? mine.args[1].p : "",
+              reply.text.n > 3 && reply.text.p[0] == 'E' ? 2 : (int)reply.text.n, reply.text.p);
+    if (tt_str_eq(reply.text, TT_STR("lost")))
+        sim_count(s, EV_LEASE_LOST);
+    return reply;
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------
+ */
+
+static void fresh_id(sim *s, char *id)
+{
+    unsigned char bits[12];
+    tt_nonce n;
+
+    for (int i = 0; i < 12; i++)
+        bits[i] = (unsigned char)sim_random(s);
+    n = tt_nonce_of(bits);
+    memcpy(id, n.c, TT_NONCE_BYTES);
+}
+
+tt_epoch redis_epoch(const sim *s, const rnode *r)
+{
+    char both[2 * TT_NONCE_BYTES] = {0};
+    unsigned char bits[12] = {0};
+    tt_epoch e;
+    tt_nonce n;
+    uint64_t h;
+
+    if (!sim_broken(s, MUT_EPOCH_REPLID))
+        memcpy(both, r->run_id, TT_NONCE_BYTES);
+    if (!sim_broken(s, MUT_EPOCH_RUNID))
+        memcpy(both + TT_NONCE_BYTES, r->replid, TT_NONCE_BYTES);
+    h = tt_hash64(tt_str_n(both, sizeof(both)));
+    memcpy(bits, &h, sizeof(h));
+    n = tt_nonce_of(bits);
+    memcpy(e.c, n.c, TT_EPOCH_BYTES);
+    return e;
+}
+
+/* A replica's data is its master's of a while ago. */
+static void replicate(sim *s, void *what, uint64_t i)
+{
+    rnode *r = &s->redis[i];
+    rdata *shipped = what;
+
+    if (shipped) {
+        if (r->up && !r->master && r->source >= 0)
+            r->data = *shipped;
+        sim_in(s, 2 * MS, replicate, NULL, i);
+        return;
+    }
+    if (r->up && !r->master && r->source >= 0 && s->redis[r->source].up) {
+        shipped = sim_new(s, sizeof(*shipped));
+        *shipped = s->redis[r->source].data;
+        sim_in(s, sim_delay(s, s->sc.lag_ns), replicate, shipped, i);
+        return;
+    }
+    sim_in(s, 2 * MS, replicate, NULL, i);
+}
+
+static void save(sim *s, void *what, uint64_t n)
+{
+    (void)what;
+    (void)n;
+    for (int i = 0; i < s->n_redis; i++)
+        s->redis[i].saved = s->redis[i].data;
+    sim_in(s, (5 + sim_below(s, 30)) * MS, save, NULL, 0);
+}
+
+void redis_setup(sim *s)
+{
+    s->n_redis = s->sc.sentinel ? 2 : 1;
+    for (int i = 0; i < s->n_redis; i++) {
+        rnode *r = &s->redis[i];
+
+        r->up = true;
+        r->master = i == 0;
+        r->source = i == 0 ? -1 : 0;
+        r->skew_ms = s->sc.skew_ms[i];
+        fresh_id(s, r->run_id);
+        fresh_id(s, r->replid);
+    }
+    if (s->n_redis > 1) {
+        memcpy(s->redis[1].replid, s->redis[0].replid, TT_NONCE_BYTES);
+        sim_in(s, MS, replicate, NULL, 1);
+        sim_in(s, MS, replicate, NULL, 0);
+    }
+    sim_in(s, 10 * MS, save, NULL, 0);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------
+ */
+
+static void come_back(sim *s, void *what, uint64_t i)
+{
+    rnode *r = &s->redis[i];
+    int kind = sim_below(s, 4);
+
+    (void)what;
+    r->up = true;
+    fresh_id(s, r->run_id);
+    /* Some releases keep the replication id over a restart, with the data of the last snapshot. */
+    if (kind == 0)
+        fresh_id(s, r->replid);
+    if (kind == 1)
+        r->data.n = 0;
+    else if (kind != 3)
+        r->data = r->saved;
+    sim_count(s, EV_REDIS_RESTARTED);
+    sim_trace(s, "redis%d  is back (%s)", (int)i,
+              kind == 3   ? "nothing lost"
+              : kind == 1 ? "empty"
+                          : "of its last snapshot");
+}
+
+static void go_down(sim *s, int i)
+{
+    s->redis[i].up = false;
+    s->redis[i].clients++;
+    s->redis_losses++;
+    sim_trace(s, "redis%d  is down", i);
+}
+
+static void evict(sim *s)
+{
+    rnode *r = &s->redis[sim_below(s, s->n_redis)];
+    int tried = 0;
+
+    for (; r->data.n && tried < 8; tried++) {
+        int i = sim_below(s, r->data.n);
+
+        if (!r->data.keys[i].expires_ms &&
+            !(sim_broken(s, MUT_MARK_EVICTED) && r->data.keys[i].name[0] == 'g'))
+            continue;
+        if (r->data.keys[i].name[0] == 'g')
+            sim_count(s, EV_TAG_EVICTED);
+        sim_trace(s, "redis%d  evicts %s", (int)(r - s->redis), r->data.keys[i].name);
+        delete_at(&r->data, i);
+        return;
+    }
+}
+
+static void demote(sim *s, void *what, uint64_t n)
+{
+    uint64_t i = n % REDIS_MAX;
+    rnode *r = &s->redis[i];
+
+    (void)what;
+    if (n / REDIS_MAX != (uint64_t)s->redis_failovers)
+        return;
+    if (!r->up || !r->master || !s->redis[1 - i].up) {
+        sim_in(s, 5 * MS, demote, NULL, n);
+        return;
+    }
+    r->master = false;
+    r->source = 1 - (int)i;
+    if (!sim_broken(s, MUT_DEMOTION_KEEPS_CLIENTS)) {
+        r->clients++;
+        memcpy(r->replid, s->redis[1 - i].replid, TT_NONCE_BYTES);
+    }
+    s->redis_moving = false;
+    sim_count(s, EV_REDIS_DEMOTED);
+    sim_trace(s, "redis%d  is demoted", (int)i);
+}
+
+/* n: the failover, the sentinel, the node. A sentinel's view moves in one direction. */
+static void sentinel_learns(sim *s, void *what, uint64_t n)
+{
+    int sentinel = (int)(n / 8 % 8), failover = (int)(n / 64);
+
+    (void)what;
+    if (failover < s->sentinel_epoch[sentinel])
+        return;
+    s->sentinel_epoch[sentinel] = failover;
+    s->sentinel_view[sentinel] = (int)(n % 8);
+}
+
+static void promote(sim *s, void *what, uint64_t i)
+{
+    rnode *r = &s->redis[i], *old = &s->redis[1 - i];
+    bool first = true;
+    int64_t back = (2 + sim_below(s, 25)) * MS;
+
+    (void)what;
+    if (!r->up) {
+        s->redis_moving = false;
+        return;
+    }
+    r->master = true;
+    r->source = -1;
+    fresh_id(s, r->replid);
+    s->redis_losses++;
+    sim_count(s, EV_REDIS_FAILOVER);
+    sim_trace(s, "redis%d  is promoted", (int)i);
+    s->redis_failovers++;
+    for (int k = 0; k < SENTINELS; k++) {
+        int sentinel = (k + (int)(s->seed % SENTINELS)) % SENTINELS;
+
+        sim_in(s, first ? 0 : sim_delay(s, 3 * MS), sentinel_learns, NULL,
+               (uint64_t)s->redis_failovers * 64 + (uint64_t)sentinel * 8 + i);
+        first = false;
+    }
+    if (old->up)
+        sim_count(s, EV_REDIS_TWO_MASTERS);
+    else
+        sim_in(s, back, come_back, NULL, 1 - i);
+    sim_in(s, back + sim_below(s, 10) * MS, demote, NULL,
+           (uint64_t)s->redis_failovers * REDIS_MAX + (1 - i));
+}
+
+static void failover(sim *s)
+{
+    int master = s->redis[0].master ? 0 : 1;
+
+    if (s->redis_moving || !s->redis[1 - master].up || s->redis[1 - master].master)
+        return;
+    s->redis_moving = true;
+    if (sim_chance(s, 500))
+        go_down(s, master); /* otherwise only the sentinels cannot reach it */
+    sim_in(s, sim_below(s, 5) * MS, promote, NULL, (uint64_t)(1 - master));
+}
+
+static void healed(sim *s, void *what, uint64_t n)
+{
+    (void)what;
+    s->procs[n]->partitioned = false;
+}
+
+void redis_partition(sim *s, void *what, uint64_t n)
+{
+    (void)what;
+    s->procs[n]->partitioned = true;
+    sim_count(s, EV_PARTITION);
+    sim_trace(s, "p%d      is cut off from redis", (int)n);
+    sim_in(s, (1 + sim_below(s, 50)) * MS, healed, NULL, n);
+}
+
+/* Called once a millisecond while there are faults. */
+void redis_fault(sim *s)
+{
+    const scenario *sc = &s->sc;
+
+    if (sim_chance(s, sc->evictions))
+        evict(s);
+    if (sim_chance(s, sc->flushes)) {
+        for (int i = 0; i < s->n_redis; i++)
+            s->redis[i].data.n = 0;
+        s->redis_losses++;
+        sim_count(s, EV_REDIS_FLUSHED);
+        sim_trace(s, "redis   is flushed");
+    }
+    if (!sc->sentinel && s->redis[0].up && sim_chance(s, sc->redis_restarts)) {
+        go_down(s, 0);
+        sim_in(s, (1 + sim_below(s, 8)) * MS, come_back, NULL, 0);
+    }
+    if (sc->sentinel && sim_chance(s, sc->redis_failovers))
+        failover(s);
+    if (sim_chance(s, sc->partitions)) {
+        int n = sim_below(s, s->n_procs);
+
+        if (!s->procs[n]->partitioned)
+            redis_partition(s, NULL, (uint64_t)n);
+    }
+}
+
+void redis_heal(sim *s)
+{
+    for (int i = 0; i < s->n_procs; i++)
+        s->procs[i]->partitioned = false;
+}
+
+bool redis_has_marks(sim *s)
+{
+    int node = s->sc.sentinel ? s->sentinel_view[0] : 0;
+    tt_epoch epoch = redis_epoch(s, &s->redis[node]);
+
+    for (int i = 0; i < ROWS; i++) {
+        char name[] = {'g', (char)('0' + i), 0};
+        rkey *k = find(s, &s->redis[node], tt_str_c(name));
+        tt_tag tag;
+
+        if (k && tt_tag_parse(tt_str_n(k->value, k->n), &tag) == TT_TAG_VALID &&
+            tt_tag_of_epoch(&tag, epoch) && tag.marks.n)
+            return true;
+    }
+    return false;
+}
