@@ -42,7 +42,7 @@ TT_MUST int tt_link_call(tt_link_set *s, const tt_batch *batch, int64_t deadline
                          tt_answers *out);
 /* Ask and go on; see tt_cache.post. Any thread, never waits, never connects: a set that is down
  * refuses. The bytes are copied, and sent at once if a connection is idle, else with its holder's
- * next write. */
+ * next write. Between a post and a later batch there is no order: they may take two connections. */
 TT_MUST int tt_link_post(tt_link_set *s, const tt_batch *batch, tt_cache_done *done,
                          void *done_ctx);
 /* For a background thread, every 10 to 100 ms: sends and reads what callers left behind, notices
