@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "svc/drive.h"
 
-enum { BACKOFF_MS_MAX = 2000, TROUBLE_REPEAT = 40 };
+enum { BACKOFF_MS_MAX = 2000, TROUBLE_REPEAT = 40, STRAGGLERS_MS = 200 };
 
 typedef struct look {
     tt_db_sample seen;
@@ -174,20 +174,40 @@ void *tt_prober_main(void *node)
     return NULL;
 }
 
+/* Has every node answered this turn? *writable: one of those that did may be the primary. */
+static bool all_looked_locked(const tt_client *c, const uint64_t *turn, bool *writable)
+{
+    bool all = true;
+
+    *writable = false;
+    for (int i = 0; i < c->n_nodes; i++) {
+        bool looked = c->nodes[i].looked >= turn[i];
+
+        all = all && looked;
+        *writable = *writable || (looked && c->nodes[i].reached && !c->nodes[i].read_only);
+    }
+    return all;
+}
+
 void tt_client_look(tt_client *c, int64_t deadline_ns)
 {
     uint64_t turn[TT_NODES_MAX];
+    bool writable, found = false;
 
     pthread_mutex_lock(&c->mu);
     for (int i = 0; i < c->n_nodes; i++)
         turn[i] = ++c->nodes[i].wanted;
     pthread_cond_broadcast(&c->changed);
-    for (int i = 0; i < c->n_nodes; i++) {
-        while (c->nodes[i].looked < turn[i] && !c->stopping)
-            if (!tt_client_wait_locked(c, deadline_ns))
-                break;
+    while (!all_looked_locked(c, turn, &writable) && !c->stopping) {
+        /* A node that is gone without a word must not hold everybody up. */
+        if (writable && !found)
+            deadline_ns = TT_MIN(deadline_ns, tt_client_now(c) + STRAGGLERS_MS * TT_NS_PER_MS);
+        found = found || writable;
+        if (!tt_client_wait_locked(c, deadline_ns))
+            break;
+    }
+    for (int i = 0; i < c->n_nodes; i++)
         if (c->nodes[i].looked < turn[i])
             c->nodes[i].reached = false; /* late: as good as away, for this look */
-    }
     pthread_mutex_unlock(&c->mu);
 }
