@@ -82,10 +82,10 @@ static const struct verb {
     {"ANALYZE", TT_SQL_UNPROVABLE, "may run the statement that it analyses"},
 };
 
-static const struct verb *find_verb(tt_str word)
+static const struct verb *find_verb(const tt_sql_token *word)
 {
     for (size_t i = 0; i < TT_COUNT(verbs); i++)
-        if (tt_str_eq_nocase(word, tt_str_c(verbs[i].word)))
+        if (tt_sql_is_word(word, verbs[i].word))
             return &verbs[i];
     return NULL;
 }
@@ -147,7 +147,7 @@ static void judge_second_word(tt_sql_scan *s)
 /* The current token is the first behind opening parentheses. */
 static void judge_verb(tt_sql_scan *s)
 {
-    const struct verb *verb = s->cur.kind == TT_SQL_WORD ? find_verb(s->cur.text) : NULL;
+    const struct verb *verb = find_verb(&s->cur);
 
     if (s->cur.kind == TT_SQL_BAD)
         return;

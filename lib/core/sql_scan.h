@@ -60,7 +60,8 @@ static inline bool tt_sql_in_name(const tt_sql_scan *s)
 
 static inline bool tt_sql_verb_is(const tt_sql_scan *s, const char *word)
 {
-    return tt_str_eq_nocase(s->verb, tt_str_c(word));
+    return s->verb.n && (s->verb.p[0] | 0x20) == (word[0] | 0x20) &&
+           tt_str_eq_nocase(s->verb, tt_str_c(word));
 }
 
 /* sql_tables.c: the verb of a statement other than a read is the current token; and any other
