@@ -124,8 +124,12 @@ static int add_nodes(tt_client *c, tt_error *err)
 static int open_links(tt_client *c, tt_error *err)
 {
     const struct tt_settings *s = &c->settings;
-    tt_link_options options = {.connections = s->cache.connections,
-                               .connect_timeout_ms = (int)s->database.connect_timeout_ms};
+    tt_link_options options = {
+        .connections = s->cache.connections,
+        .connect_timeout_ms = (int)s->database.connect_timeout_ms,
+        .breaker = {.failures = s->cache.breaker.failures,
+                    .open_min_ns = s->cache.breaker.open_min_ms * TT_NS_PER_MS,
+                    .open_max_ns = s->cache.breaker.open_max_ms * TT_NS_PER_MS}};
     tt_cache_target target = {.port = 6379};
     int rc = tt_redis_url_parse(tt_str_c(s->cache.redis), &c->redis, err);
 
