@@ -812,6 +812,15 @@ static int store_cmds(tt_read_op *op, const tt_event *ev)
     return n;
 }
 
+/* Is the term of the tags still the one that is believed? */
+static bool may_vouch(const tt_read_op *op)
+{
+    if (!op->view.named && !rule(op, TT_RULE_NAMELESS_BYPASS))
+        return true;
+    return tt_topology_agrees(&op->core->topology, tt_nonce_str(&op->view.term),
+                              tt_str_c(op->view.name));
+}
+
 static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
 {
     tt_core *c = op->core;
@@ -830,8 +839,7 @@ static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
     }
     /* The term may have changed hands while the rows were read: then the stamp is of the old one,
      * and a position written under the new one would lie. */
-    if (storable &&
-        tt_topology_agrees(&c->topology, tt_nonce_str(&op->view.term), tt_str_c(op->view.name)))
+    if (storable && may_vouch(op))
         n = store_cmds(op, ev);
     if (n > 0) {
         op->code = TT_OK;
