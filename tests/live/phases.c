@@ -1,0 +1,286 @@
+/* phases.c: the faults, one after the other, and what is done in each. */
+#include "live/live.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TICK_MS = 50, PAUSE_MS_MAX = 20000 };
+
+/* True once, when the time has come. */
+static bool due(int64_t elapsed_ms, int at_ms, int *done, int bit)
+{
+    if (elapsed_ms < at_ms || (*done >> bit & 1))
+        return false;
+    *done |= 1 << bit;
+    return true;
+}
+
+static int done; /* of the phase that runs */
+
+/* ---- replicas ----------------------------------------------------------------------------------
+ */
+
+static void lag_one(void)
+{
+    faults_servers("lag replica1 2");
+}
+
+static void lag_both(void)
+{
+    faults_servers("lag replica1 2");
+    faults_servers("lag replica2 1");
+}
+
+static void lag_none(void)
+{
+    faults_servers("lag replica1 0");
+    faults_servers("lag replica2 0");
+}
+
+static void stop_applying(void)
+{
+    lag_one();
+    faults_servers("sql-stop replica2");
+}
+
+static void go_on_applying(void)
+{
+    lag_none();
+    faults_servers("sql-start replica2");
+}
+
+static void replica_dies(int64_t ms)
+{
+    if (due(ms, 400, &done, 0))
+        faults_servers("stop replica2 --signal KILL");
+    if (due(ms, 1600, &done, 1))
+        faults_servers("start replica2");
+}
+
+/* ---- Redis -------------------------------------------------------------------------------------
+ */
+
+static void flush(int64_t ms)
+{
+    if (ms / TICK_MS % 6 == 0)
+        (void)faults_redis("FLUSHALL");
+    if (ms / TICK_MS % 8 == 5)
+        (void)faults_redis("CLIENT KILL TYPE normal");
+}
+
+static void redis_dies(int64_t ms)
+{
+    if (due(ms, 400, &done, 0)) {
+        faults_servers("stop redis --signal KILL");
+        faults_servers("start redis");
+    }
+    if (due(ms, 1800, &done, 1))
+        faults_servers("stop redis --signal KILL");
+    if (due(ms, 2600, &done, 2))
+        faults_servers("start redis");
+}
+
+static void evict(int64_t ms)
+{
+    faults_squeeze(ms % 1000 < 2 * TICK_MS ? 64 : 0);
+}
+
+static void freeze(int64_t ms)
+{
+    if (due(ms, 400, &done, 0))
+        faults_servers("stop redis --signal STOP");
+    if (due(ms, 1400, &done, 1))
+        faults_servers("start redis");
+    if (due(ms, 2200, &done, 2))
+        faults_servers("stop redis --signal STOP");
+    if (due(ms, 2600, &done, 3))
+        faults_servers("start redis");
+}
+
+static void unsqueeze(void)
+{
+    faults_unsqueeze();
+    lag_none();
+}
+
+/* ---- the primary -------------------------------------------------------------------------------
+ */
+
+static void promote(int64_t ms)
+{
+    if (due(ms, 500, &done, 0))
+        faults_servers("promote replica1");
+    if (due(ms, 3000, &done, 1))
+        faults_servers("promote primary");
+}
+
+static void primary_dies(int64_t ms)
+{
+    if (due(ms, 600, &done, 0)) {
+        faults_servers("stop primary --signal KILL");
+        faults_servers("start primary");
+    }
+}
+
+/* ---- mutants -----------------------------------------------------------------------------------
+ */
+
+static void lose_tags(int64_t ms)
+{
+    if (ms / TICK_MS % 2 == 0)
+        faults_delete_tags("c:*[02468]");
+}
+
+static void old_dump(int64_t ms)
+{
+    if (due(ms, 600, &done, 0))
+        (void)faults_redis("SAVE");
+    if (due(ms, 1500, &done, 1)) {
+        faults_servers("stop redis --signal KILL");
+        faults_servers("start redis");
+    }
+}
+
+static void stutter(int64_t ms)
+{
+    if (ms / TICK_MS % 20 == 4)
+        faults_servers("stop redis --signal STOP");
+    if (ms / TICK_MS % 20 == 12)
+        faults_servers("start redis");
+}
+
+static void thaw(void)
+{
+    faults_servers("start redis");
+    lag_none();
+}
+
+static const live_phase table[] = {
+    /* name, ms, pause between victims, begin, tick, end */
+    {"no fault", 4000, 400, NULL, NULL, NULL},
+    {"replica lags 2 s", 4000, 400, lag_one, NULL, NULL},
+    {"both lag", 4000, 400, lag_both, NULL, NULL},
+    {"applying stopped", 4000, 400, stop_applying, NULL, go_on_applying},
+    {"flushes, clients cut", 4000, 400, lag_both, flush, NULL},
+    {"Redis killed", 4000, 400, NULL, redis_dies, NULL},
+    {"Redis evicts", 4000, 400, NULL, evict, NULL},
+    {"Redis frozen", 4000, 400, NULL, freeze, unsqueeze},
+    {"writers killed", 7000, 20, lag_one, NULL, lag_none},
+    {"promotions", 6000, 400, NULL, promote, NULL},
+    {"replica killed", 3500, 400, NULL, replica_dies, NULL},
+    {"primary killed", 4500, 400, NULL, primary_dies, NULL},
+    {"no fault again", 4000, 0, NULL, NULL, NULL},
+    /* those below belong to mutants; `phases` does not count them */
+    {"tags lost under lag", 5000, 0, lag_both, lose_tags, lag_none},
+    {"old dump", 3500, 0, NULL, old_dump, NULL},
+    {"Redis stutters", 6000, 0, lag_both, stutter, thaw},
+    {"writers killed quickly", 4500, 10, NULL, NULL, NULL},
+    {"flushes under lag", 5000, 0, lag_both, flush, lag_none},
+};
+
+const live_phase *phases(int *n)
+{
+    for (*n = 0; strcmp(table[*n].name, "tags lost under lag") != 0; ++*n)
+        ;
+    return table;
+}
+
+const live_phase *phase_named(const char *name)
+{
+    for (size_t i = 0; i < TT_COUNT(table); i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    (void)fprintf(stderr, "live: no phase '%s'\n", name);
+    exit(2);
+}
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+static pid_t workers[PROCESSES], killer;
+
+void start_processes(live *l)
+{
+    atomic_store(&l->mode, MODE_PAUSE);
+    for (int i = 0; i < PROCESSES; i++)
+        workers[i] = worker_fork(l, i);
+    killer = killer_fork(l);
+}
+
+/* A worker that crashed has found a defect. */
+static void expect_alive(live *l)
+{
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+
+        if (workers[i] <= 0 || waitpid(workers[i], &status, WNOHANG) != workers[i])
+            continue;
+        (void)fprintf(stderr, "live: worker %d ended with status %d\n", i, status);
+        atomic_fetch_add(&live_count(l)->violations, 1);
+        faults_down();
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void pause_all(live *l)
+{
+    int64_t until = live_now_ns() + (int64_t)PAUSE_MS_MAX * 1000000;
+    bool all = false;
+
+    atomic_store(&l->mode, MODE_PAUSE);
+    for (int i = 0; i < PROCESSES; i++)
+        atomic_store(&l->paused[i], 0);
+    atomic_store(&l->killer_paused, 0);
+    while (!all && live_now_ns() < until) {
+        live_sleep_ms(5);
+        expect_alive(l);
+        all = atomic_load(&l->killer_paused);
+        for (int i = 0; i < PROCESSES; i++)
+            all = all && atomic_load(&l->paused[i]);
+    }
+    if (all)
+        return;
+    (void)fprintf(stderr, "live: a call has not returned for %d s\n", PAUSE_MS_MAX / 1000);
+    atomic_fetch_add(&live_count(l)->violations, 1);
+    if (getenv("LIVE_HOLD"))
+        (void)pause();
+    exit(EXIT_FAILURE);
+}
+
+void stop_processes(live *l)
+{
+    atomic_store(&l->mode, MODE_QUIT);
+    for (int i = 0; i < PROCESSES; i++)
+        (void)waitpid(workers[i], NULL, 0);
+    (void)waitpid(killer, NULL, 0);
+}
+
+void run_phase(live *l, const live_phase *p, int index, bool stop_at_violation)
+{
+    int64_t start, elapsed_ms = 0;
+
+    done = 0;
+    atomic_store(&l->phase, index);
+    if (p->begin)
+        p->begin();
+    atomic_store(&l->victims_pause_ms, p->victims_pause_ms);
+    atomic_store(&l->mode, MODE_RUN);
+    start = live_now_ns();
+    while (elapsed_ms < p->ms) {
+        live_sleep_ms(TICK_MS);
+        elapsed_ms = (live_now_ns() - start) / 1000000;
+        if (p->tick)
+            p->tick(elapsed_ms);
+        expect_alive(l);
+        if (stop_at_violation && history_violations(l))
+            break;
+    }
+    pause_all(l);
+    if (!stop_at_violation || !history_violations(l))
+        audit(l);
+    if (p->end)
+        p->end();
+}
