@@ -180,6 +180,7 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
     int64_t now_ns = tt_now_ns(p->clock);
     int64_t until_ns = TT_MIN(deadline_ns, now_ns + p->wait_timeout_ms * TT_NS_PER_MS);
     tt_pool_verdict verdict;
+    tt_conn *conn;
     caller c;
 
     atomic_init(&c.word, TT_PARK_WAITING);
@@ -193,9 +194,11 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
     switch (verdict) {
     case TT_POOL_USE:
     case TT_POOL_CHECK:
-        *out = conn_of(c.r.slot);
-        if (is_fit(p, *out, verdict == TT_POOL_CHECK, deadline_ns))
+        conn = conn_of(c.r.slot);
+        if (is_fit(p, conn, verdict == TT_POOL_CHECK, deadline_ns)) {
+            *out = conn;
             return TT_DB_OK;
+        }
         pthread_mutex_lock(&p->mu);
         tt_pool_lost(&p->pool, &c.r);
         settle_and_unlock(p);
