@@ -67,21 +67,23 @@ end
 -- Tags --------------------------------------------------------------------------------------------
 
 local epoch, found = ARGV[2], get()
-local version, barrier, marks
+local version, of, barrier, marks
+local ours = false -- there, and of this epoch
 
 if found then
-  local of
   version, of, barrier, marks = string.match(found, '^T1 (%S+) (%S+) (%S+)(.*)$')
   if not version and string.match(found, '^T%d+ ') and not starts(found, 'T1 ') then
     return found -- a later protocol: hands off
   end
+  ours = version ~= nil
   if of ~= epoch then -- rule EPOCH
-    version = nil -- another node's tag, or no tag at all, counts as absent
+    ours = false -- another node's tag, or no tag at all, counts as absent
   end
 end
+marks = marks or ''
 
 local function put(ttl_ms)
-  local text = 'T1 ' .. version .. ' ' .. epoch .. ' ' .. barrier .. marks
+  local text = 'T1 ' .. version .. ' ' .. of .. ' ' .. barrier .. marks
   if marks ~= '' or ttl_ms == '0' then
     redis.call('SET', key, text)
   else
@@ -90,9 +92,10 @@ local function put(ttl_ms)
   return text .. '\n' .. now_ms()
 end
 
--- A tag that is absent has a history nobody knows.
+-- A tag that is absent has a history nobody knows. One of a foreign epoch is as good as absent, but
+-- its marks stay: whoever wrote them may be dead, and their statements may yet commit.
 local function create(new_version, initial)
-  version, barrier, marks = new_version, initial, ''
+  version, of, barrier = new_version, epoch, initial -- rule KEEP_FOREIGN_MARKS
 end
 
 local function unmark(nonce)
@@ -151,14 +154,14 @@ local function merge(a, b)
 end
 
 if verb == 'open' then -- new_version, initial, ttl_ms
-  if not version then
+  if not ours then
     create(ARGV[3], ARGV[4])
   end
   return put(ARGV[5])
 end
 
 if verb == 'mark' then -- new_version, nonce, timeout_ms, server, connection, ttl_ms
-  if not version then
+  if not ours then
     create(ARGV[3], 'P')
   end
   unmark(ARGV[4])
@@ -168,12 +171,12 @@ if verb == 'mark' then -- new_version, nonce, timeout_ms, server, connection, tt
 end
 
 if verb == 'bump' then -- new_version, nonce, position, ttl_ms
-  if version then
+  if ours then
     barrier = merge(barrier, ARGV[5])
-    unmark(ARGV[4])
   else
     create(ARGV[3], 'P') -- rule ABSENT_IS_P
   end
+  unmark(ARGV[4])
   version = ARGV[3]
   return put(ARGV[6])
 end
@@ -187,6 +190,9 @@ if verb == 'withdraw' then -- nonce, ttl_ms
 end
 
 if verb == 'resolve' then -- version, position, ttl_ms
+  if not ours then
+    return 'changed'
+  end
   if version ~= ARGV[3] then -- rule RESOLVE_CAS
     return 'changed'
   end
@@ -198,10 +204,10 @@ if verb == 'resolve' then -- version, position, ttl_ms
 end
 
 if verb == 'name' then -- version, new_version, name
-  if version == ARGV[3] then
-    version, barrier = ARGV[4], ARGV[5]
-  elseif not version then
+  if not ours then
     create(ARGV[4], '?')
+  elseif version == ARGV[3] then
+    version, barrier = ARGV[4], ARGV[5]
   end
   return put('0')
 end

@@ -2,9 +2,10 @@
 
 /* A tag as the script takes it apart: less strict than core/tag.h, which is what readers use. */
 typedef struct tag_parts {
-    bool there; /* present, and of this epoch */
+    bool there; /* a tag, of any epoch */
+    bool ours;  /* and of this one */
     bool newer; /* of a later protocol */
-    tt_str version, barrier;
+    tt_str version, epoch, barrier;
     tt_str marks; /* with the blank before the first */
 } tag_parts;
 
@@ -29,32 +30,38 @@ static bool is_newer(tt_str text)
     return i > 1 && i < text.n && text.p[i] == ' ';
 }
 
+static tt_str own_epoch(const tt_store_call *c)
+{
+    return tt_str_n(c->s->epoch.c, TT_EPOCH_BYTES);
+}
+
 static tag_parts parse(const tt_store_call *c)
 {
     tag_parts t = {.newer = is_newer(c->found)};
-    tt_str rest, epoch;
+    tt_str rest;
 
     if (!tt_str_has_prefix(c->found, TT_STR("T1 ")))
         return t;
     rest = tt_store_after(c->found, 3);
-    t.there = take_word(&rest, false, &t.version) && take_word(&rest, false, &epoch) &&
-              take_word(&rest, true, &t.barrier) &&
-              tt_str_eq(epoch, tt_str_n(c->s->epoch.c, TT_EPOCH_BYTES)); /* rule EPOCH */
-    t.marks = rest;
+    t.there = take_word(&rest, false, &t.version) && take_word(&rest, false, &t.epoch) &&
+              take_word(&rest, true, &t.barrier);
+    t.ours = t.there && tt_str_eq(t.epoch, own_epoch(c)); /* rule EPOCH */
+    if (t.there)
+        t.marks = rest; /* also of a foreign tag: rule KEEP_FOREIGN_MARKS */
     return t;
 }
 
 /* ---- the new text ------------------------------------------------------------------------------
  */
 
-static tt_buf *begin(tt_store_call *c, tt_str version)
+static tt_buf *begin(tt_store_call *c, tt_str version, tt_str epoch)
 {
     tt_buf *text = &c->s->text;
 
     tt_buf_puts(text, "T1 ");
     tt_buf_put_str(text, version);
     tt_buf_put_char(text, ' ');
-    tt_buf_put(text, c->s->epoch.c, TT_EPOCH_BYTES);
+    tt_buf_put_str(text, epoch);
     tt_buf_put_char(text, ' ');
     return text;
 }
@@ -89,7 +96,7 @@ static tt_store_outcome finish(tt_store_call *c, size_t marks_at, tt_str ttl)
 static tt_store_outcome rewrite(tt_store_call *c, tt_str version, tt_str barrier, tt_str marks,
                                 tt_str ttl)
 {
-    tt_buf *text = begin(c, version);
+    tt_buf *text = begin(c, version, own_epoch(c));
     size_t marks_at;
 
     tt_buf_put_str(text, barrier);
@@ -106,25 +113,24 @@ static tt_store_outcome open_tag(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
 
-    if (t->there)
+    if (t->ours)
         return rewrite(c, t->version, t->barrier, t->marks, args[3]);
-    return rewrite(c, args[1], args[2], TT_STR(""), args[3]);
+    return rewrite(c, args[1], args[2], t->marks, args[3]);
 }
 
 /* new_version, nonce, timeout_ms, server, connection, ttl_ms. The script adds in doubles. */
 static tt_store_outcome mark_tag(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
-    tt_buf *text = begin(c, t->there ? t->version : args[1]);
+    tt_buf *text = begin(c, t->ours ? t->version : args[1], own_epoch(c));
     uint64_t timeout_ms;
     size_t marks_at;
 
     if (!tt_str_u64(args[3], &timeout_ms))
         return TT_STORE_REFUSED;
-    tt_buf_put_str(text, t->there ? t->barrier : TT_STR("P"));
+    tt_buf_put_str(text, t->ours ? t->barrier : TT_STR("P"));
     marks_at = text->n;
-    if (t->there)
-        put_other_marks(t->marks, args[2], text);
+    put_other_marks(t->marks, args[2], text);
     tt_buf_put_char(text, ' ');
     tt_buf_put_str(text, args[2]);
     tt_buf_printf(text, ",%.0f,", (double)c->s->now_ms + (double)timeout_ms);
@@ -138,16 +144,15 @@ static tt_store_outcome mark_tag(tt_store_call *c, const tag_parts *t)
 static tt_store_outcome bump_tag(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
-    tt_buf *text = begin(c, args[1]);
+    tt_buf *text = begin(c, args[1], own_epoch(c));
     size_t marks_at;
 
-    if (t->there)
+    if (t->ours)
         tt_store_merge(t->barrier, args[3], &c->s->points, text);
     else
         tt_buf_put_char(text, 'P'); /* rule ABSENT_IS_P */
     marks_at = text->n;
-    if (t->there)
-        put_other_marks(t->marks, args[2], text);
+    put_other_marks(t->marks, args[2], text);
     return finish(c, marks_at, args[4]);
 }
 
@@ -160,7 +165,7 @@ static tt_store_outcome withdraw_mark(tt_store_call *c, const tag_parts *t)
 
     if (!t->there)
         return tt_store_say(c, TT_STR("absent"));
-    text = begin(c, t->version);
+    text = begin(c, t->version, t->epoch);
     tt_buf_put_str(text, t->barrier);
     marks_at = text->n;
     put_other_marks(t->marks, args[1], text);
@@ -177,7 +182,7 @@ static tt_store_outcome resolve_tag(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
 
-    if (!t->there || !tt_str_eq(t->version, args[1])) /* rule RESOLVE_CAS */
+    if (!t->ours || !tt_str_eq(t->version, args[1])) /* rule RESOLVE_CAS */
         return tt_store_say(c, TT_STR("changed"));
     if (!tt_str_eq(t->barrier, TT_STR("P")) && tt_str_eq(term_of(t->barrier), term_of(args[2])))
         return tt_store_say(c, TT_STR("known"));
@@ -189,8 +194,8 @@ static tt_store_outcome name_term(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
 
-    if (!t->there)
-        return rewrite(c, args[2], TT_STR("?"), TT_STR(""), TT_STR("0"));
+    if (!t->ours)
+        return rewrite(c, args[2], TT_STR("?"), t->marks, TT_STR("0"));
     if (tt_str_eq(t->version, args[1]))
         return rewrite(c, args[2], args[3], t->marks, TT_STR("0"));
     return rewrite(c, t->version, t->barrier, t->marks, TT_STR("0"));

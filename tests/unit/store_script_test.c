@@ -421,9 +421,11 @@ static const struct {
     {"and not starts(found, 'T1 ') then", "and false then"},
     {"string.sub(found, 5 + #lease) == stamp", "starts(string.sub(found, 5 + #lease), stamp)"},
     {"  unmark(ARGV[4])\n  local deadline", "  local deadline"},
-    {"    unmark(ARGV[4])\n  else", "  else"},
-    {"elseif not version then\n    create(ARGV[4], '?')",
-     "elseif not version then\n    create(ARGV[4], ARGV[5])"},
+    {"  unmark(ARGV[4])\n  version = ARGV[3]", "  version = ARGV[3]"},
+    {"if not ours then\n    create(ARGV[4], '?')",
+     "if not ours then\n    create(ARGV[4], ARGV[5])"},
+    {"version, of, barrier = new_version, epoch, initial",
+     "version, of, barrier, marks = new_version, epoch, initial, ''"},
 };
 
 static tt_buf broken(size_t mutant)
