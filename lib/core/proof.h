@@ -20,6 +20,7 @@ typedef struct tt_sample {
     bool inspected; /* the fields below are known */
     bool replica, threads_running, lag_known;
     int64_t lag_ms;
+    tt_str source;   /* identity of the server it replicates from */
     int64_t sent_ns; /* before the query left */
 } tt_sample;
 

@@ -22,6 +22,7 @@
     X(PROVEN_FALLBACK, "the fallback of a read goes to a proven primary as well")                  \
     X(TERM_IN_ENTRY, "an entry carries the version of the term")                                   \
     X(DIVERGED_NEVER_SOURCE, "a node with transactions the primary lacks is never a source")       \
+    X(SOURCE_IS_PRIMARY, "only nodes that replicate from the primary itself serve reads")          \
     X(TERM_BEFORE_WRITES, "nothing is written to a server that the term does not name")            \
     X(NAMELESS_BYPASS, "with a term that names nobody, reads go around the cache")                 \
     X(UNREADABLE_IS_P, "a tag that cannot be read counts as P")                                    \

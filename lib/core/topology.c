@@ -134,6 +134,14 @@ static void vet(tt_topology *t, const tt_applied *primary, int64_t sent_ns)
     }
 }
 
+/* A node that looks slow gets no reads, and could never show that it is fast again. */
+static void fade_latency(tt_node *n)
+{
+    if (!n->measured)
+        n->latency_ns -= n->latency_ns / 8;
+    n->measured = false;
+}
+
 int tt_topology_sampled(tt_topology *t, int node, const tt_sample *s, int64_t now_ns)
 {
     tt_node *n = &t->nodes[node];
@@ -159,6 +167,10 @@ int tt_topology_sampled(tt_topology *t, int node, const tt_sample *s, int64_t no
     if (s->inspected) {
         n->lag_known = s->lag_known;
         n->lag_ms = s->lag_ms;
+        fade_latency(n);
+        memset(n->source, 0, sizeof(n->source));
+        if (s->source.n <= TT_SOURCE_MAX && s->source.n)
+            memcpy(n->source, s->source.p, s->source.n);
     }
     judge(t, n, s, now_ns);
     if (node == t->primary && n->writable) {
@@ -202,6 +214,15 @@ static bool has_applied(const tt_topology *t, const tt_node *n, const tt_barrier
            (primary && tt_applied_has_all_of(n->applied, primary, need->points));
 }
 
+/* What a node still has to apply from another source may be lost history: it is vetted for what it
+ * has applied, not for what waits in its relay log, which goes when it is pointed at the primary.
+ */
+static bool follows_primary(const tt_topology *t, const tt_node *n)
+{
+    return (t->rules_off & TT_RULE_BIT(TT_RULE_SOURCE_IS_PRIMARY)) ||
+           (t->primary >= 0 && strcmp(n->source, t->nodes[t->primary].identity) == 0);
+}
+
 static const char *refusal(const tt_topology *t, int node, int64_t now_ns)
 {
     const tt_node *n = &t->nodes[node];
@@ -218,6 +239,8 @@ static const char *refusal(const tt_topology *t, int node, int64_t now_ns)
         return "it is writable, but not the primary";
     if (n->diverged)
         return "it holds transactions that the primary lacks";
+    if (!follows_primary(t, n))
+        return "it does not replicate from the primary";
     if (!n->vetted)
         return "it has not been compared with the primary yet";
     if (now_ns - n->sampled_ns > t->health.stale_after_ms * TT_NS_PER_MS)
@@ -310,8 +333,10 @@ void tt_node_end(tt_node *n, int64_t took_ns)
 {
     TT_ASSERT(n->in_flight > 0);
     n->in_flight--;
-    if (took_ns > 0)
-        n->latency_ns = n->latency_ns ? n->latency_ns + (took_ns - n->latency_ns) / 16 : took_ns;
+    if (took_ns <= 0)
+        return;
+    n->latency_ns = n->latency_ns ? n->latency_ns + (took_ns - n->latency_ns) / 16 : took_ns;
+    n->measured = true;
 }
 
 const char *tt_node_state_name(tt_node_state s)

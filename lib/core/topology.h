@@ -28,6 +28,7 @@ typedef struct tt_node {
     unsigned weight;
     char identity[TT_SOURCE_MAX + 1]; /* "" until the first sample */
     tt_node_state state;
+    char source[TT_SOURCE_MAX + 1]; /* whom it replicated from when last inspected */
     bool writable;
     bool lag_known;
     int64_t lag_ms;
@@ -39,7 +40,8 @@ typedef struct tt_node {
     tt_applied *applied; /* vetted */
     tt_buf points;       /* of `applied`: lower bound */
     unsigned in_flight;
-    int64_t latency_ns; /* moving average */
+    int64_t latency_ns; /* moving average; fades while nobody measures it */
+    bool measured;      /* since the last health check */
 } tt_node;
 
 typedef struct tt_health_config {

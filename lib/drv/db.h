@@ -52,10 +52,12 @@ typedef struct tt_db_sample {
     tt_buf applied; /* server's text: gtid_executed / MariaDB: gtid_binlog_pos on a writable server,
                        gtid_slave_pos on a read-only one */
     /* filled by `inspect` only */
-    bool replica;         /* has a row of replica status */
-    bool threads_running; /* both */
+    bool replica;                   /* has a row of replica status */
+    bool threads_running;           /* both */
+    char source[TT_SOURCE_MAX + 1]; /* identity of the server it replicates from; "" unknown, or
+                                       several */
     bool lag_known;
-    int64_t lag_ms;          /* seconds behind, as the server says: see health for what it hides */
+    int64_t lag_ms; /* seconds behind, as the server says: see health for what it hides */
     /* Changes whenever an event or a heartbeat was received from the source: the time since it last
      * changed is how long the source has been silent. The servers' own ages have whole seconds at
      * best, and count only heartbeats. `received_known` false: heartbeats cannot be seen here. */

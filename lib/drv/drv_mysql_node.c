@@ -114,6 +114,20 @@ static void mix(uint64_t *mark, tt_str text)
     *mark = (*mark ^ tt_hash64(text)) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* Whom it replicates from, in the form of an identity. */
+static void read_source(const status_row *row, tt_db_sample *out)
+{
+    tt_str uuid = status_field(row, "Source_UUID", "Master_UUID");
+    tt_str id = status_field(row, "Source_Server_Id", "Master_Server_Id");
+
+    if (out->replica)
+        out->source[0] = '\0'; /* several */
+    else if (uuid.n && uuid.n <= TT_SOURCE_MAX)
+        (void)snprintf(out->source, sizeof(out->source), "%.*s", (int)uuid.n, uuid.p);
+    else if (!uuid.p && id.n && id.n <= 20)
+        (void)snprintf(out->source, sizeof(out->source), "id-%.*s", (int)id.n, id.p);
+}
+
 static void read_status(const status_row *row, tt_db_sample *out)
 {
     tt_str io = status_field(row, "Replica_IO_Running", "Slave_IO_Running");
@@ -121,6 +135,7 @@ static void read_status(const status_row *row, tt_db_sample *out)
     tt_str behind = status_field(row, "Seconds_Behind_Source", "Seconds_Behind_Master");
     uint64_t lag_s = 0;
 
+    read_source(row, out);
     out->threads_running = (!out->replica || out->threads_running) &&
                            tt_str_eq_nocase(io, TT_STR("Yes")) &&
                            tt_str_eq_nocase(sql, TT_STR("Yes"));
@@ -158,6 +173,7 @@ static tt_db_status replica_status(tt_db_conn *c, tt_db_sample *out, tt_error *e
         return status;
     }
     out->replica = out->threads_running = false;
+    out->source[0] = '\0';
     out->lag_known = true;
     out->lag_ms = 0;
     out->received_mark = 0;
@@ -197,10 +213,11 @@ static tt_db_status heartbeats(tt_db_conn *c, tt_db_sample *out)
 
 static tt_db_status do_inspect(tt_db_conn *c, tt_db_sample *out, tt_error *err)
 {
-    tt_db_status status = do_sample(c, out, err);
+    /* The source first: what the node had applied from an earlier one is in the position then. */
+    tt_db_status status = replica_status(c, out, err);
 
     if (status == TT_DB_OK)
-        status = replica_status(c, out, err);
+        status = do_sample(c, out, err);
     if (status == TT_DB_OK)
         status = heartbeats(c, out);
     return status;

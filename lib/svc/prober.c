@@ -72,6 +72,7 @@ static void take_look_locked(tt_svc_node *n, const tt_db_peer *peer, look *l, in
                    .threads_running = l->seen.threads_running,
                    .lag_known = l->seen.lag_known && !silent,
                    .lag_ms = l->seen.lag_ms,
+                   .source = tt_str_c(l->seen.source),
                    .sent_ns = l->sent_ns};
     bool demoted = n->reached && !n->read_only && l->seen.read_only;
 
