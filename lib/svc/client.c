@@ -239,10 +239,13 @@ static int why_no_primary(tt_client *c, tt_error *err)
                        "no primary: %s. Expected exactly one node that is not read-only",
                        "every node answers, and none or several are writable");
     } else {
-        code = c->nodes[i].trouble_code ? c->nodes[i].trouble_code : TT_E_UNAVAILABLE;
-        code = tt_fail(err, code, "%s",
-                       c->nodes[i].trouble[0] ? c->nodes[i].trouble
-                                              : "no answer within database.connect_timeout");
+        const tt_error *trouble = &c->nodes[i].trouble;
+
+        code = trouble->code ? trouble->code : TT_E_UNAVAILABLE;
+        if (trouble->message[0] && err)
+            *err = *trouble;
+        else
+            (void)tt_fail(err, code, "no answer within database.connect_timeout");
         tt_error_set_node(err, c->nodes[i].name);
     }
     pthread_mutex_unlock(&c->mu);

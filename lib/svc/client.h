@@ -68,8 +68,7 @@ typedef struct tt_svc_node {
     bool read_only;
     tt_buf applied;
     int64_t sent_ns;
-    char trouble[TT_ERROR_MESSAGE_MAX]; /* why it was not reached, for status and errors */
-    int trouble_code;
+    tt_error trouble; /* why it was not reached, for status and errors */
 } tt_svc_node;
 
 typedef struct tt_client {

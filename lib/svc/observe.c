@@ -24,7 +24,7 @@ static void view_node_locked(const tt_client *c, int i, node_view *v)
 
     memcpy(v->identity, s->identity, sizeof(v->identity));
     memcpy(v->version, s->version, sizeof(v->version));
-    memcpy(v->trouble, s->trouble, sizeof(v->trouble));
+    memcpy(v->trouble, s->trouble.message, sizeof(v->trouble));
     v->state = n->state;
     v->primary = i == c->core.topology.primary;
     v->writable = n->writable;

@@ -85,8 +85,7 @@ static void take_look_locked(tt_svc_node *n, const tt_db_peer *peer, look *l, in
     tt_buf_clear(&n->applied);
     tt_buf_put_str(&n->applied, s.applied);
     n->reached = n->reached && !n->applied.failed;
-    n->trouble[0] = '\0';
-    n->trouble_code = 0;
+    n->trouble = (tt_error)TT_ERROR_INIT;
     if (demoted)
         n->evict = true;
     if (!n->reached || tt_topology_sampled(&c->core.topology, n->index, &s, now_ns) != 0)
@@ -96,8 +95,9 @@ static void take_look_locked(tt_svc_node *n, const tt_db_peer *peer, look *l, in
 static void lose_look_locked(tt_svc_node *n, const look *l, int64_t now_ns)
 {
     n->reached = false;
-    n->trouble_code = l->error.code ? l->error.code : TT_E_UNAVAILABLE;
-    (void)snprintf(n->trouble, sizeof(n->trouble), "%s", l->error.message);
+    n->trouble = l->error;
+    if (!n->trouble.code)
+        n->trouble.code = TT_E_UNAVAILABLE;
     tt_topology_failed(&n->client->core.topology, n->index, now_ns);
 }
 
