@@ -50,13 +50,39 @@ static int who_id(const op *o)
     return o->who ? o->who->id : -1;
 }
 
-/* G, and the session's own writes. */
+typedef enum claim { NOTHING, OWN, COVERED, PROMISED } claim;
+
+/* What the read owes to a write that was reported before the read began. */
+static claim claim_of(const op *o, const wrote *w)
+{
+    const sim *s = o->p->s;
+    bool served_from_cache = o->u.read.is_hit || o->u.read.is_joined;
+    bool g = (o->rq.cached || o->rq.mode == TT_READ_STRONG) &&
+             (!s->sc.old_looks_open || served_from_cache);
+
+    if (!(w->rows & o->mask) || w->lost || w->no_change || !w->success ||
+        w->done_ns >= o->started_ns)
+        return NOTHING;
+    if (g && w->done)
+        return PROMISED;
+    /* Its marks stand as long as nothing of Redis was lost. */
+    if (g && w->invalidation == TT_INVALIDATION_OUTSTANDING && s->sc.intent &&
+        !sim_broken(s, MUT_MARK_EVICTED) && !(s->broken.rules & TT_RULE_BIT(TT_RULE_INTENT)) &&
+        s->redis_losses == w->redis_losses)
+        return COVERED;
+    return o->who && w->who == o->who && !s->sc.old_looks_open ? OWN : NOTHING;
+}
+
+static const char *const claim_names[] = {"", "own write", "outstanding write", "G"};
+
+/* G, what marks cover, and the session's own writes. */
 void check_read(op *o)
 {
+    static const world_event events[] = {EV_COUNT, EV_READ_OWN_CHECKED, EV_READ_COVERED_CHECKED,
+                                         EV_READ_CHECKED};
     sim *s = o->p->s;
     const tt_read_op *r = &o->u.read;
     wset rows[ROWS];
-    bool g = o->rq.cached || o->rq.mode == TT_READ_STRONG;
 
     if (r->code != 0) {
         sim_count(s, EV_READ_FAILED);
@@ -68,26 +94,21 @@ void check_read(op *o)
         sim_violation(s, "a hit whose payload is not one");
         return;
     }
-    if (o->rq.mode == TT_READ_EVENTUAL)
-        return;
-    for (int i = 0; i < s->n_writes; i++) {
+    for (int i = 0; i < s->n_writes && o->rq.mode != TT_READ_EVENTUAL; i++) {
         const wrote *w = &s->writes[i];
-        bool own = o->who && w->who == o->who && w->success;
+        claim c = claim_of(o, w);
 
-        if (!(w->rows & o->mask) || w->lost || w->no_change || !(own || (g && w->done)) ||
-            w->done_ns >= o->started_ns)
+        if (c == NOTHING)
             continue;
-        sim_count(s, own ? EV_READ_OWN_CHECKED : EV_READ_CHECKED);
+        sim_count(s, events[c]);
         if (!shows(rows, o->mask, w, i))
-            sim_violation(
-                s,
-                "%s: a read of rows %x that began at %.3f ms (session %d, process %d, %s) "
-                "lacks write %d of rows %x, done at %.3f ms%s",
-                w->done ? "G" : "own write", o->mask, (double)o->started_ns / (double)MS, who_id(o),
-                o->p->id, r->why, i, w->rows, (double)w->done_ns / (double)MS,
-                w->invalidation == TT_INVALIDATION_DEFERRED      ? " (deferred)"
-                : w->invalidation == TT_INVALIDATION_OUTSTANDING ? " (outstanding)"
-                                                                 : "");
+            sim_violation(s,
+                          "%s: a read of rows %x begun at %.3f ms (session %d, process %d, %s) "
+                          "lacks write %d of rows %x, reported at %.3f ms%s",
+                          claim_names[c], o->mask, (double)o->started_ns / (double)MS, who_id(o),
+                          o->p->id, r->why ? r->why : "unproven", i, w->rows,
+                          (double)w->done_ns / (double)MS,
+                          w->invalidation == TT_INVALIDATION_DEFERRED ? " (deferred)" : "");
     }
 }
 

@@ -38,6 +38,7 @@ static tt_core_config config(const scenario *sc)
                             .lease_ms = sc->lease_ms,
                             .tag_ttl_ms = sc->tag_ttl_ms,
                             .kill_wait_ms = 10,
+                            .primary_reads = sc->primary_reads,
                             .term_key = TT_STR("T")};
 }
 
@@ -98,6 +99,7 @@ typedef struct batch {
     int n, at;
     int order[TT_BATCH_MAX];
     bool reply_lost, half;
+    tt_str token; /* mutant: what the lease's token was */
     tt_answers *answers;
 } batch;
 
@@ -128,6 +130,20 @@ static void answered(sim *s, void *what, uint64_t ok)
         b->done(p, b->what, b->n_what, b->answers);
 }
 
+/* A process that uses one token for all fills takes every lease of its own for granted. */
+static void break_lease(batch *b)
+{
+    tt_reply *r = &b->answers->replies[0];
+    char *mine;
+
+    if (!b->token.n || r->kind != TT_REPLY_TEXT || r->text.n < 3 + TT_NONCE_BYTES ||
+        memcmp(r->text.p + 3, b->p->lease_token, TT_NONCE_BYTES) != 0)
+        return;
+    mine = sim_copy(b->p->s, r->text);
+    memcpy(mine + 3, b->token.p, TT_NONCE_BYTES);
+    r->text.p = mine;
+}
+
 static void run_batch(sim *s, void *what, uint64_t n)
 {
     batch *b = what;
@@ -155,6 +171,7 @@ static void run_batch(sim *s, void *what, uint64_t n)
         }
     }
     break_lookup(s, b->answers, b->n);
+    break_lease(b);
     sim_in(s, b->reply_lost ? s->sc.timeout_ns / 4 : sim_delay(s, s->sc.delay_ns), answered, b,
            !b->reply_lost);
 }
@@ -196,8 +213,10 @@ void proc_batch(proc *p, const tt_batch *from, op_kind kind, batch_fn *done, voi
     copy_batch(b, from);
     if (sim_broken(s, MUT_LEASE_PER_CLIENT))
         for (int i = 0; i < b->n; i++)
-            if (b->cmds[i].kind == TT_CMD_SCRIPT && b->cmds[i].key.p[0] == 'e')
+            if (b->cmds[i].kind == TT_CMD_SCRIPT && b->cmds[i].key.p[0] == 'e') {
+                b->token = b->cmds[i].args[1];
                 b->cmds[i].args[1] = tt_str_n(p->lease_token, TT_NONCE_BYTES);
+            }
     if (!p->link.open) {
         sim_in(s, sim_delay(s, MS), answered, b, false);
         return;
@@ -295,8 +314,8 @@ static void repair_tick(sim *s, void *what, uint64_t n)
 proc *proc_start(sim *s)
 {
     static const char *const names[SERVERS_MAX] = {"db0", "db1", "db2"};
-    static const tt_health_config health = {
-        .max_lag_ms = 1000, .stale_after_ms = 40, .recover_ms = 5};
+    tt_health_config health = {
+        .max_lag_ms = 1000, .stale_after_ms = s->sc.stale_ns / MS, .recover_ms = 5};
     tt_core_config cfg = config(&s->sc);
     proc *p;
 

@@ -419,7 +419,7 @@ static void promote(sim *s, void *what, uint64_t i)
 {
     rnode *r = &s->redis[i], *old = &s->redis[1 - i];
     bool first = true;
-    int64_t back = (2 + sim_below(s, 25)) * MS;
+    int64_t back = sim_below(s, 25) * MS;
 
     (void)what;
     if (!r->up) {

@@ -43,8 +43,10 @@ static void draw_speeds(sim *s)
     sc->think_ns = between(s, 200, 4000) * US;
     sc->timeout_ns = between(s, 8, 16) * MS;
     sc->probe_ns = between(s, 3, 8) * MS;
-    sc->poll_ns = between(s, 1500, 3000) * US;
-    sc->grace_ns = between(s, 6, 10) * MS;
+    sc->stale_ns = 40 * MS;
+    sc->engine_ns = sim_chance(s, 500) ? sc->delay_ns / 2 : between(s, 300, 4000) * US;
+    sc->poll_ns = sim_chance(s, 600) ? between(s, 1500, 3000) * US : between(s, 5, 12) * MS;
+    sc->grace_ns = 2 * sc->poll_ns + between(s, 2, 6) * MS;
     sc->mark_timeout_ms = between(s, 15, 40);
     sc->lease_ms = between(s, 5, 30);
     sc->tag_ttl_ms = sim_chance(s, 300) ? between(s, 10, 40) : 100000;
@@ -59,6 +61,7 @@ static void draw_policies(sim *s)
 {
     scenario *sc = &s->sc;
 
+    sc->primary_reads = sim_chance(s, 300) ? 1 + sim_below(s, 3) : 0;
     sc->intent = sim_chance(s, 900);
     sc->defer = sim_chance(s, 400);
     sc->spare_primary = sim_chance(s, 600);
@@ -88,81 +91,92 @@ static void draw_faults(sim *s)
     sc->lossy = 500;
 }
 
-/* name: what a mutant's profile makes likely; several may be joined by '+'. */
+/* What makes a mutant's violation likely: words joined by '+'. */
+static void apply_word(scenario *sc, tt_str word)
+{
+    const struct {
+        const char *word;
+        int *field, value;
+    } numbers[] = {
+        {"one_row", &sc->masks[0], 1},
+        {"two_rows", &sc->masks[0], 3},
+        {"two_servers", &sc->servers, 2},
+        {"replicas", &sc->servers, SERVERS_MAX},
+        {"restarts", &sc->redis_restarts, 30},
+        {"failovers", &sc->db_failovers, 60},
+        {"crashes", &sc->crashes, 30},
+        {"lost", &sc->lost, 40},
+        {"locks", &sc->locks, 60},
+        {"evictions", &sc->evictions, 400},
+        {"partitions", &sc->partitions, 40},
+        {"flushes", &sc->flushes, 60},
+        {"uncached", &sc->cached, 300},
+        {"always_cached", &sc->cached, 1000},
+        {"one_process", &sc->procs, 1},
+        {"planned", &sc->planned, 1000},
+        {"crashed", &sc->planned, 0},
+        {"lossy", &sc->lossy, 1000},
+        {"switches", &sc->redis_failovers, 60},
+        {"unknown", &sc->unknown_position, 300},
+        {"many_writes", &sc->writes, 450},
+    };
+    const struct {
+        const char *word;
+        bool *field, value;
+    } flags[] = {
+        {"no_spare", &sc->spare_primary, false},
+        {"spare", &sc->spare_primary, true},
+        {"intent", &sc->intent, true},
+        {"after_commit", &sc->intent, false},
+        {"defer", &sc->defer, true},
+        {"sentinel", &sc->sentinel, true},
+        {"one_redis", &sc->sentinel, false},
+        {"old_looks_open", &sc->old_looks_open, true},
+        {"pendulum", &sc->pendulum, true},
+        {"gaps", &sc->gaps, true},
+    };
+    const struct {
+        const char *word;
+        int64_t *field, value;
+    } times[] = {
+        {"lagging", &sc->lag_ns, 6 * MS},        {"slow_polls", &sc->poll_ns, 12 * MS},
+        {"slow_engine", &sc->engine_ns, 4 * MS}, {"slow_probes", &sc->probe_ns, 40 * MS},
+        {"no_wait", &sc->replica_wait_ms, 0},    {"long_stale", &sc->stale_ns, 500 * MS},
+        {"busy", &sc->think_ns, 300 * US},
+    };
+
+    for (size_t i = 0; i < TT_COUNT(numbers); i++)
+        if (tt_str_eq(word, tt_str_c(numbers[i].word)))
+            *numbers[i].field = numbers[i].value;
+    for (size_t i = 0; i < TT_COUNT(flags); i++)
+        if (tt_str_eq(word, tt_str_c(flags[i].word)))
+            *flags[i].field = flags[i].value;
+    for (size_t i = 0; i < TT_COUNT(times); i++)
+        if (tt_str_eq(word, tt_str_c(times[i].word)))
+            *times[i].field = times[i].value;
+    if (tt_str_eq(word, TT_STR("mysql")))
+        sc->family = TT_FAMILY_MYSQL;
+    if (tt_str_eq(word, TT_STR("mariadb")))
+        sc->family = TT_FAMILY_MARIADB;
+    if (tt_str_eq(word, TT_STR("hot"))) {
+        sc->keys = 1;
+        sc->think_ns = 500 * US;
+        sc->ops = 22;
+        sc->sessions = 5;
+        sc->procs = 3;
+        sc->writes = 300;
+    }
+}
+
 static void apply_profile(scenario *sc, tt_str profile)
 {
-    while (profile.n) {
-        tt_str one = tt_str_cut(&profile, '+');
-
-        if (tt_str_eq(one, TT_STR("hot"))) {
-            sc->keys = 1;
-            sc->think_ns = 500 * US;
-            sc->ops = 22;
-            sc->sessions = 5;
-            sc->procs = 3;
-            sc->writes = 300;
-        } else if (tt_str_eq(one, TT_STR("one_row"))) {
-            sc->masks[0] = 1;
-        } else if (tt_str_eq(one, TT_STR("two_rows"))) {
-            sc->masks[0] = 3;
-        } else if (tt_str_eq(one, TT_STR("replicas"))) {
-            sc->servers = SERVERS_MAX;
-            sc->lag_ns = 4 * MS;
-        } else if (tt_str_eq(one, TT_STR("two_servers"))) {
-            sc->servers = 2;
-        } else if (tt_str_eq(one, TT_STR("mysql"))) {
-            sc->family = TT_FAMILY_MYSQL;
-        } else if (tt_str_eq(one, TT_STR("mariadb"))) {
-            sc->family = TT_FAMILY_MARIADB;
-            sc->parallel_apply = sc->gaps = false;
-        } else if (tt_str_eq(one, TT_STR("parallel"))) {
-            sc->parallel_apply = true;
-        } else if (tt_str_eq(one, TT_STR("gaps"))) {
-            sc->gaps = true;
-        } else if (tt_str_eq(one, TT_STR("no_spare"))) {
-            sc->spare_primary = false;
-        } else if (tt_str_eq(one, TT_STR("spare"))) {
-            sc->spare_primary = true;
-        } else if (tt_str_eq(one, TT_STR("intent"))) {
-            sc->intent = true;
-        } else if (tt_str_eq(one, TT_STR("defer"))) {
-            sc->defer = true;
-        } else if (tt_str_eq(one, TT_STR("sentinel"))) {
-            sc->sentinel = true;
-            sc->redis_failovers = 30;
-        } else if (tt_str_eq(one, TT_STR("restarts"))) {
-            sc->sentinel = false;
-            sc->redis_restarts = 30;
-        } else if (tt_str_eq(one, TT_STR("failovers"))) {
-            sc->servers = TT_MAX(sc->servers, 2);
-            sc->db_failovers = 40;
-        } else if (tt_str_eq(one, TT_STR("planned"))) {
-            sc->planned = 1000;
-        } else if (tt_str_eq(one, TT_STR("lossy"))) {
-            sc->planned = 0;
-            sc->lossy = 1000;
-            sc->lag_ns = 6 * MS;
-        } else if (tt_str_eq(one, TT_STR("crashes"))) {
-            sc->crashes = 30;
-        } else if (tt_str_eq(one, TT_STR("lost"))) {
-            sc->lost = 40;
-        } else if (tt_str_eq(one, TT_STR("locks"))) {
-            sc->locks = 60;
-        } else if (tt_str_eq(one, TT_STR("evictions"))) {
-            sc->evictions = 200;
-        } else if (tt_str_eq(one, TT_STR("partitions"))) {
-            sc->partitions = 40;
-        } else if (tt_str_eq(one, TT_STR("slow"))) {
-            sc->slow = 200;
-        } else if (tt_str_eq(one, TT_STR("uncached"))) {
-            sc->cached = 300;
-        } else if (tt_str_eq(one, TT_STR("flushes"))) {
-            sc->flushes = 20;
-        } else if (tt_str_eq(one, TT_STR("joins"))) {
-            sc->procs = 1;
-            sc->think_ns = 300 * US;
-        }
-    }
+    while (profile.n)
+        apply_word(sc, tt_str_cut(&profile, '+'));
+    sc->grace_ns = TT_MAX(sc->grace_ns, 2 * sc->poll_ns + 2 * MS);
+    if (sc->db_failovers)
+        sc->servers = TT_MAX(sc->servers, 2);
+    if (sc->old_looks_open)
+        sc->redis_restarts = sc->lost = 0;
 }
 
 void scenario_draw(sim *s)
@@ -303,17 +317,22 @@ static bool idle(const sim *s)
     return true;
 }
 
-static bool at_rest(sim *s)
+/* What is still under way; NULL when nothing is. */
+static const char *unrest(sim *s)
 {
-    if (s->db_moving || s->redis_moving || redis_has_marks(s) || !idle(s))
-        return false;
+    if (s->db_moving || s->redis_moving)
+        return "a change of primary";
+    if (redis_has_marks(s))
+        return "marks";
+    if (!idle(s))
+        return "a call";
     for (int i = 0; i < s->n_procs; i++)
         if (!s->procs[i]->dead && (s->procs[i]->core.n_repairs || s->procs[i]->repairing))
-            return false;
+            return "repairs";
     for (int i = 0; i < s->n_conns; i++)
         if (s->conns[i].busy && s->conns[i].alive)
-            return false;
-    return wset_empty(&s->servers[s->primary].deferred);
+            return "a statement";
+    return wset_empty(&s->servers[s->primary].deferred) ? NULL : "deferred bumps";
 }
 
 static bool run_until(sim *s, int64_t until)
@@ -364,7 +383,7 @@ static bool settle_all(sim *s)
     if (!run_until(s, s->now + 60 * MS))
         return false;
     for (int i = 0; i < 60; i++) {
-        if (at_rest(s)) {
+        if (!unrest(s)) {
             s->sc.keys = was.keys;
             memcpy(s->sc.masks, was.masks, sizeof(was.masks));
             return read_all(s, p, true);
@@ -373,7 +392,7 @@ static bool settle_all(sim *s)
         if (!read_all(s, p, false) || !run_until(s, s->now + 10 * MS))
             return false;
     }
-    sim_violation(s, "at the end: marks, repairs or deferred bumps remain");
+    sim_violation(s, "at the end: still under way: %s", unrest(s));
     return false;
 }
 

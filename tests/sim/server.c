@@ -72,6 +72,22 @@ tt_str server_applied(sim *s, int i)
     return text;
 }
 
+void server_look(sim *s, int i, tt_sample *out)
+{
+    const server *v = &s->servers[i];
+
+    out->identity = tt_str_c(v->identity);
+    out->read_only = v->read_only && s->now >= v->looks_open_until;
+    out->applied = server_applied(s, i);
+    out->family = s->sc.family;
+    out->inspected = true;
+    out->replica = v->source >= 0;
+    if (v->source >= 0)
+        out->source = tt_str_c(s->servers[v->source].identity);
+    out->threads_running = v->applying && v->source >= 0 && (mysql(s) || !v->diverged);
+    out->lag_known = out->threads_running;
+}
+
 static int source_of(const sim *s, tt_str name)
 {
     for (int i = 0; i < s->sc.servers; i++)
@@ -193,7 +209,7 @@ static void commit(sim *s, void *what, uint64_t n)
 {
     statement *st = what;
     server *v = &s->servers[st->conn->server];
-    int64_t until;
+    int64_t until, visible;
     int index;
 
     (void)n;
@@ -223,7 +239,8 @@ static void commit(sim *s, void *what, uint64_t n)
             sim_count(s, EV_COMMITTED_WITHOUT_CLIENT);
     }
     st->conn->committing = true;
-    v->visible_until = TT_MAX(v->visible_until, s->now + sim_delay(s, s->sc.delay_ns / 2));
+    visible = s->now + sim_delay(s, s->sc.engine_ns);
+    v->visible_until = TT_MAX(v->visible_until, visible);
     sim_trace(s, "%s     commits %s:%d, write %d rows %x%s", v->gtid, v->gtid, s->txns[index].n,
               st->write, st->rows, st->defers ? " deferred" : "");
     sim_at(s, v->visible_until, engine_commit, st, (uint64_t)index);
@@ -331,6 +348,7 @@ static void apply(sim *s, void *what, uint64_t n)
         return;
     show(s, v, index);
     put_log(v, index);
+    sim_trace(s, "%s     applies %s:%d", v->gtid, s->servers[t->source].gtid, t->n);
 }
 
 static void fetch(sim *s, void *what, uint64_t n)
@@ -446,8 +464,10 @@ static void rebuild(sim *s, void *what, uint64_t i)
     go_down(s, (int)i);
     memcpy(v->rows, from->rows, sizeof(v->rows));
     memcpy(v->has, from->has, sizeof(v->has));
-    memcpy(v->log, from->log, sizeof(v->log));
-    v->log_n = from->log_n - from->under_way;
+    v->log_n = 0;
+    for (int k = 0; k < from->log_n; k++)
+        if (has(from, s->txns[from->log[k]].source, s->txns[from->log[k]].n))
+            put_log(v, from->log[k]);
     v->deferred = from->deferred;
     v->last = from->last;
     v->under_way = 0;
@@ -540,6 +560,8 @@ static void failover(sim *s)
 {
     int old = s->primary, to = (old + 1 + sim_below(s, s->sc.servers - 1)) % s->sc.servers;
 
+    if (s->sc.pendulum)
+        to = old == 0 ? 1 : 0;
     if (!s->servers[to].up || !s->servers[to].applying)
         return;
     s->db_moving = true;
@@ -553,6 +575,8 @@ static void failover(sim *s)
             return;
         }
         s->servers[old].read_only = true;
+        if (s->sc.old_looks_open)
+            s->servers[old].looks_open_until = s->now + 20 * MS;
         sim_in(s, 200 * US, planned, NULL, (uint64_t)to);
         return;
     }
@@ -573,7 +597,8 @@ void server_fault(sim *s)
     const scenario *sc = &s->sc;
     int i = sim_below(s, sc->servers);
 
-    if (sc->servers > 1 && !s->db_moving && sim_chance(s, sc->db_failovers))
+    if (sc->servers > 1 && !s->db_moving && sim_chance(s, sc->db_failovers) &&
+        !(sc->old_looks_open && s->primary != 0)) /* that world stands one change of primary */
         failover(s);
     if (!s->db_moving && s->servers[i].up && sim_chance(s, sc->db_restarts)) {
         s->db_moving = true;

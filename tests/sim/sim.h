@@ -98,8 +98,12 @@ typedef struct scenario {
     tt_family family;
     int servers, procs, sessions, ops, keys;
     int masks[KEYS];
+    int primary_reads; /* see core/shed.h */
     bool intent, defer, spare_primary, sentinel, split, parallel_apply, gaps;
-    int64_t run_ns, delay_ns, lag_ns, think_ns, timeout_ns, probe_ns, poll_ns;
+    bool old_looks_open; /* an assumption broken: the old primary refuses writes, but does not say
+                            that it is read-only; what is read around the cache is not checked */
+    bool pendulum;       /* primaries: the first, another, the first again */
+    int64_t run_ns, delay_ns, lag_ns, think_ns, timeout_ns, probe_ns, poll_ns, engine_ns, stale_ns;
     int64_t mark_timeout_ms, lease_ms, tag_ttl_ms, entry_ttl_ms, grace_ns, replica_wait_ms;
     int64_t skew_ms[REDIS_MAX];
     int lost, slow, writes, locked, unknown_position, cached, commits, same_rows;
@@ -147,6 +151,7 @@ typedef struct scenario {
     X(SESSION_MOVED)                                                                               \
     X(READ_CHECKED)                                                                                \
     X(READ_OWN_CHECKED)                                                                            \
+    X(READ_COVERED_CHECKED)                                                                        \
     X(READ_FAILED)                                                                                 \
     X(LEASE_LOST)                                                                                  \
     X(FINAL_HIT)                                                                                   \
@@ -213,8 +218,9 @@ typedef struct dbconn {
 typedef struct server {
     char identity[TT_SOURCE_MAX + 1], gtid[TT_SOURCE_MAX + 1];
     bool up, read_only, applying;
-    int source, life; /* life: counts restarts; what an older one began is void */
-    int replication;  /* counts changes of source: the relay log of an older one is gone */
+    int64_t looks_open_until; /* a sample says writable until then */
+    int source, life;         /* life: counts restarts; what an older one began is void */
+    int replication;          /* counts changes of source: the relay log of an older one is gone */
     wset rows[ROWS], deferred;
     uint64_t has[SERVERS_MAX][4]; /* numbers visible, by source */
     int log[TXNS_MAX], log_n;     /* binary log */
@@ -429,6 +435,8 @@ void break_lookup(sim *s, tt_answers *answers, int n);
 void server_setup(sim *s);
 /* The text of what is visible, as a sample gives it. */
 tt_str server_applied(sim *s, int server);
+/* All of a sample but when it was sent. */
+void server_look(sim *s, int server, tt_sample *out);
 bool server_has_points(sim *s, int server, tt_str points);
 dbconn *server_connect(sim *s, int server, proc *owner);
 /* Begin the write on its connection; `done` gets the event's outcome once it is known. */
