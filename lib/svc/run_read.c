@@ -163,9 +163,10 @@ static int run_once(tt_drive *d, const tt_read_request *rq, tt_session *s, tt_re
     if (d->shared)
         pthread_mutex_lock(&c->mu);
     tt_read_finish(&op);
-    tt_client_wake_locked(c);
-    if (d->shared)
+    if (d->shared) { /* one that was never shared has nobody to wake */
+        tt_client_wake_locked(c);
         pthread_mutex_unlock(&c->mu);
+    }
     return rc;
 }
 
