@@ -114,7 +114,8 @@ typedef struct tt_begin_options {
  * The session's thread. Blocks up to the timeout. Since 0.1. */
 TT_API int tt_begin(tt_session *session, const tt_begin_options *options, tt_error *err);
 
-/** 0: no transaction, 1: one is open, 2: it is doomed. The session's thread. Since 0.1. */
+/** 0: no transaction, 1: one is open, 2: it is doomed; TT_E_BUSY while the session belongs to a
+ * queue. The session's thread. Since 0.1. */
 TT_API int tt_session_in_transaction(const tt_session *session);
 
 /** What became of the invalidation of a write. */

@@ -44,7 +44,8 @@ typedef struct tt_completion {
 TT_API int tt_queue_new(tt_client *client, const tt_queue_options *options, tt_queue **out,
                         tt_error *err);
 /** Take no more: later submissions get TT_E_STATE, operations not begun complete with
- * TT_E_CANCELLED; those under way go on. Any thread. Never blocks. Since 0.1. */
+ * TT_E_CANCELLED; those under way go on. An open transaction whose next operation is cancelled is
+ * doomed: roll it back. Any thread. Never blocks. Since 0.1. */
 TT_API void tt_queue_stop(tt_queue *queue);
 /** Stop, wait for what is under way, free. Completions not taken are lost, their results freed: to
  * have each, stop the queue and take until tt_queue_pending() is 0. NULL does nothing. Since 0.1.
@@ -61,7 +62,7 @@ TT_API int tt_queue_fd(const tt_queue *queue);
 /** Submit: as the blocking calls of the same names, with statements, values and options copied; a
  * tt_statement must live until the completion. From the submission until its completion has been
  * taken a session belongs to the queue: other calls on it give TT_E_BUSY, and tt_session_free()
- * waits.
+ * waits. Timeouts count from the submission: what is late before it begins is not sent.
  * @return 0 (accepted: exactly one completion will come), TT_E_BUSY (depth reached, or the session
  * is in use), TT_E_STATE (stopped), TT_E_ARGUMENT, TT_E_NOMEM. What is wrong with the statement
  *         comes as a completion.

@@ -173,7 +173,10 @@ int tt_session_adopt(tt_session *session, const char *token, tt_error *err)
 
 int tt_session_in_transaction(const tt_session *session)
 {
-    return session ? (int)session->tx : 0;
+    if (!session)
+        return 0;
+    return atomic_load_explicit(&session->queued, memory_order_acquire) ? TT_E_BUSY
+                                                                        : (int)session->tx;
 }
 
 /* ---- transactions ------------------------------------------------------------------------------

@@ -1,13 +1,9 @@
 #include <twotier/query.h>
 
+#include "api/statement.h"
 #include "base/abi.h"
 #include "base/err.h"
 #include "svc/query.h"
-
-struct tt_statement {
-    tt_client *c;
-    tt_plan plan;
-};
 
 static int check(tt_client *c, const tt_session *s, const void *info, tt_error *err)
 {
@@ -68,14 +64,6 @@ int tt_warm(tt_client *client, const char *sql, const tt_value *params, size_t n
 /* ---- invalidation ------------------------------------------------------------------------------
  */
 
-static int check_timeout(int timeout_ms, tt_error *err)
-{
-    if (timeout_ms < 0 || timeout_ms > TT_TIMEOUT_MS_MAX)
-        return tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 to %d", timeout_ms,
-                       TT_TIMEOUT_MS_MAX);
-    return 0;
-}
-
 int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags, int timeout_ms,
                        tt_error *err)
 {
@@ -83,7 +71,7 @@ int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags
     int rc = tt_client_check(client, err);
 
     if (rc == 0)
-        rc = check_timeout(timeout_ms, err);
+        rc = tt_timeout_check(timeout_ms, err);
     if (rc != 0)
         return rc;
     if (!tags || n_tags == 0)
@@ -104,7 +92,7 @@ int tt_cache_clear(tt_client *client, int timeout_ms, tt_error *err)
     int rc = tt_client_check(client, err);
 
     if (rc == 0)
-        rc = check_timeout(timeout_ms, err);
+        rc = tt_timeout_check(timeout_ms, err);
     return rc != 0 ? rc : tt_run_clear(client, timeout_ms, err);
 }
 

@@ -201,8 +201,7 @@ void tt_client_apply_locked(tt_client *c)
     c->core.topology.health.stale_after_ms = s->database.health.stale_after_ms;
 }
 
-/* Threads of the library take no signal: those are the host's. */
-static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
+int tt_thread_start(pthread_t *thread, void *(*main)(void *), void *arg)
 {
     sigset_t all, before;
     int rc;
@@ -216,10 +215,10 @@ static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
 
 static int start_threads(tt_client *c, tt_error *err)
 {
-    c->watchdog_started = start_thread(&c->watchdog, tt_watchdog_main, c) == 0;
+    c->watchdog_started = tt_thread_start(&c->watchdog, tt_watchdog_main, c) == 0;
     for (int i = 0; i < c->n_nodes; i++)
         c->nodes[i].prober_started =
-            start_thread(&c->nodes[i].prober, tt_prober_main, &c->nodes[i]) == 0;
+            tt_thread_start(&c->nodes[i].prober, tt_prober_main, &c->nodes[i]) == 0;
     for (int i = 0; i < c->n_nodes; i++)
         if (!c->nodes[i].prober_started || !c->watchdog_started)
             return tt_fail(err, TT_E_LIMIT, "no thread could be started for %s", c->nodes[i].name);
@@ -318,7 +317,7 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
     if (rc == 0 && c->deferred)
         rc = tt_deferred_prepare(c, err);
     if (rc == 0) {
-        c->keeper_started = start_thread(&c->keeper, tt_keeper_main, c) == 0;
+        c->keeper_started = tt_thread_start(&c->keeper, tt_keeper_main, c) == 0;
         if (!c->keeper_started)
             rc = tt_fail(err, TT_E_LIMIT, "no thread could be started");
     }

@@ -147,6 +147,8 @@ TT_MUST int tt_client_change(tt_client *c, const struct tt_settings *next, tt_er
 void tt_client_look(tt_client *c, int64_t deadline_ns);
 /* Do what repairs are due. */
 void tt_client_repair(tt_client *c);
+/* As pthread_create, with all signals blocked: those are the host's. */
+TT_MUST int tt_thread_start(pthread_t *thread, void *(*main)(void *), void *arg);
 /* Threads (svc/prober.c, svc/keeper.c). */
 void *tt_prober_main(void *node);
 void *tt_watchdog_main(void *client);

@@ -83,7 +83,7 @@ static int add_given(tt_plan *p, const char *const *tags, size_t n, tt_error *er
     return rc;
 }
 
-static int check_timeout(int timeout_ms, tt_error *err)
+int tt_timeout_check(int timeout_ms, tt_error *err)
 {
     if (timeout_ms < 0 || timeout_ms > TT_TIMEOUT_MS_MAX)
         return tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 (the default) to %d",
@@ -178,7 +178,7 @@ int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *options, 
     if (rc == 0)
         rc = tt_abi_take(&o, sizeof(o), options, err);
     if (rc == 0)
-        rc = check_timeout(o.timeout_ms, err);
+        rc = tt_timeout_check(o.timeout_ms, err);
     if (rc == 0)
         rc = check_read_class(c, out, err);
     if (rc == 0)
@@ -199,7 +199,7 @@ int tt_plan_write(tt_client *c, const char *sql, const tt_write_options *options
     if (rc == 0)
         rc = tt_abi_take(&o, sizeof(o), options, err);
     if (rc == 0)
-        rc = check_timeout(o.timeout_ms, err);
+        rc = tt_timeout_check(o.timeout_ms, err);
     if (rc != 0)
         return rc;
     out->timeout_ms = o.timeout_ms;

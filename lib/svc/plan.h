@@ -33,4 +33,7 @@ TT_MUST int tt_plan_write(tt_client *c, const char *sql, const tt_write_options 
 TT_MUST int tt_plan_check_patterns(const tt_plan *p, tt_error *err);
 void tt_plan_free(tt_plan *p);
 
+/* The `timeout_ms` of any call: 0 (the default) to TT_TIMEOUT_MS_MAX, else TT_E_ARGUMENT. */
+TT_MUST int tt_timeout_check(int timeout_ms, tt_error *err);
+
 #endif

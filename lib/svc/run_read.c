@@ -176,10 +176,10 @@ static int apply_call(const tt_call_options *call, tt_read_request *rq, int *tim
     tt_call_options o = TT_CALL_OPTIONS_INIT;
     int rc = tt_abi_take(&o, sizeof(o), call, err);
 
+    if (rc == 0)
+        rc = tt_timeout_check(o.timeout_ms, err);
     if (rc != 0)
         return rc;
-    if (o.timeout_ms < 0 || o.timeout_ms > 3600000)
-        return tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 to 3600000", o.timeout_ms);
     if (o.timeout_ms)
         *timeout_ms = o.timeout_ms;
     switch (o.consistency) {
