@@ -21,3 +21,5 @@ else()
   message(STATUS "No clang here: the public headers are checked by GCC alone")
 endif()
 
+
+tt_check(install install 300 ${here}/install/run ${PROJECT_SOURCE_DIR} ${TT_CLIENT})
