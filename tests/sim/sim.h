@@ -421,6 +421,10 @@ tt_epoch redis_epoch(const sim *s, const rnode *r);
 tt_reply redis_run(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch);
 const rkey *redis_find(const rnode *r, tt_str name);
 int64_t redis_now_ms(const sim *s, const rnode *r);
+void redis_fresh_id(sim *s, char *id);
+void redis_delete_at(rdata *d, int i);
+
+/* redis_faults.c */
 void redis_fault(sim *s);
 void redis_heal(sim *s);
 /* Is a mark left at the node that clients should use? */
@@ -452,6 +456,15 @@ typedef struct statement {
 } statement;
 void server_execute(sim *s, statement *st);
 void server_kill(sim *s, int server, uint64_t id, event_fn *gone, void *what, uint64_t n);
+bool server_is_mysql(const sim *s);
+bool server_has(const server *v, int source, int n);
+bool server_has_all_of(const server *v, const server *of);
+/* The transaction becomes visible; is written to the log. */
+void server_show(sim *s, server *v, int index);
+void server_log(server *v, int index);
+
+/* replication.c */
+event_fn server_fetch;
 void server_fault(sim *s);
 void server_heal(sim *s);
 
@@ -469,6 +482,19 @@ void proc_note(proc *p, tt_notes notes);
 void drive(op *o, const tt_event *ev);
 op *drive_read(proc *p, session *who, int key, tt_read_mode mode, bool cached);
 op *drive_write(proc *p, session *who, unsigned rows, bool commit, bool no_change);
+op *drive_new(proc *p, op_kind kind);
+/* An event: the operation goes on if `turn` is still its turn. */
+void drive_resume(sim *s, void *op, uint64_t turn);
+int drive_tags(unsigned rows, tt_str *out);
+
+/* ask.c */
+void ask_world(op *o, const tt_act *act);
+void ask_remember(op *o, wset into[SERVERS_MAX][ROWS]);
+bool ask_is_deaf(const server *v, const proc *p);
+/* Find the primary, unless that is under way. */
+void drive_discover(proc *p);
+
+/* background.c */
 void drive_repair(proc *p);
 void drive_drain(proc *p);
 void drive_probe(proc *p, int server);
