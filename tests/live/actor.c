@@ -98,6 +98,7 @@ void actor_new_session(live_actor *a)
     tt_session_free(a->session);
     a->session = NULL;
     memset(a->own, 0, sizeof(a->own));
+    a->owed_till_ns = 0;
     if (tt_session_new(a->client, &a->session, &err) != 0)
         die("session", &err);
 }

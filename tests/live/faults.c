@@ -39,15 +39,15 @@ void faults_servers(const char *format, ...)
     }
 }
 
-/* Until the last row is there: no read may find a table half made. */
-static void await_tables(const char *replica)
+/* Until the tables of this making are there: no read may find those of another. */
+static void await_tables(const char *replica, int made)
 {
     char command[512];
 
     (void)snprintf(command, sizeof(command),
-                   "for i in $(seq 200); do '%s' sql %s %s 'SELECT 1 FROM pairs WHERE p = %d AND "
-                   "side = 1 AND v = 0' 2>/dev/null | grep -q 1 && exit 0; sleep 0.1; done; exit 1",
-                   TT_SERVERS_SCRIPT, servers_dir, replica, PAIRS - 1);
+                   "for i in $(seq 200); do '%s' sql %s %s 'SELECT n FROM made' 2>/dev/null | "
+                   "grep -qx %d && exit 0; sleep 0.1; done; exit 1",
+                   TT_SERVERS_SCRIPT, servers_dir, replica, made);
     if (system(command) != 0) {
         (void)fprintf(stderr, "live: %s does not follow\n", replica);
         exit(EXIT_FAILURE);
@@ -56,15 +56,17 @@ static void await_tables(const char *replica)
 
 void faults_tables(void)
 {
+    static int made = 100;
     char command[512];
     FILE *sql;
 
+    made++;
     (void)snprintf(command, sizeof(command), "'%s' sql %s primary >/dev/null", TT_SERVERS_SCRIPT,
                    servers_dir);
     sql = popen(command, "w");
     if (!sql)
         exit(EXIT_FAILURE);
-    (void)fputs("DROP TABLE IF EXISTS counters, pairs;"
+    (void)fputs("DROP TABLE IF EXISTS counters, pairs, made;"
                 "CREATE TABLE counters (id INT PRIMARY KEY, g INT NOT NULL, h INT NOT NULL,"
                 " v BIGINT NOT NULL, KEY (g)) ENGINE=InnoDB;"
                 "CREATE TABLE pairs (p INT NOT NULL, side INT NOT NULL, v BIGINT NOT NULL,"
@@ -75,12 +77,14 @@ void faults_tables(void)
                       i < LIVING ? i % 4 : 4 + i % 2);
     for (int i = 0; i < PAIRS; i++)
         (void)fprintf(sql, "INSERT INTO pairs VALUES (%d, 0, 0), (%d, 1, 0);", i, i);
+    (void)fprintf(sql, "CREATE TABLE made (n INT PRIMARY KEY); INSERT INTO made VALUES (%d);",
+                  made);
     if (pclose(sql) != 0) {
         (void)fprintf(stderr, "live: the tables could not be made\n");
         exit(EXIT_FAILURE);
     }
-    await_tables("replica1");
-    await_tables("replica2");
+    await_tables("replica1", made);
+    await_tables("replica2", made);
 }
 
 /* ---- Redis -------------------------------------------------------------------------------------
@@ -196,4 +200,5 @@ void faults_squeeze(int slack_kib)
 void faults_unsqueeze(void)
 {
     (void)faults_redis("CONFIG SET maxmemory 64mb");
+    (void)faults_redis("CONFIG SET maxmemory-policy volatile-lru");
 }

@@ -178,7 +178,9 @@ typedef struct live_actor {
     tt_session *session;
     int process, thread;
     uint64_t random;
-    int64_t own[CELLS]; /* what the session has written and must see */
+    int64_t own[CELLS];   /* what the session has written and must see */
+    int owed;             /* cell of the last write that was not acknowledged to all ... */
+    int64_t owed_till_ns; /* ... and how long to look at it often */
     tt_statement *point, *group, *pair, *write;
 } live_actor;
 
@@ -261,13 +263,15 @@ void faults_squeeze(int slack_kib);
 void faults_unsqueeze(void);
 
 /* phases.c */
+void lag_none(void);
 typedef struct live_phase {
     const char *name;
     int ms;
     int victims_pause_ms;
     void (*begin)(void);
     void (*tick)(int64_t elapsed_ms); /* every 50 ms; may block */
-    void (*end)(void);                /* after the audit */
+    void (*heal)(void);               /* before the audit: it must be able to end */
+    void (*end)(void);                /* after it */
 } live_phase;
 const live_phase *phases(int *n);
 const live_phase *phase_named(const char *name);

@@ -65,6 +65,9 @@ static int run_all(void)
     for (int i = 0; i < n; i++) {
         run_phase(l, &table[i], i, false);
         report_mark(l, i);
+        (void)fprintf(stderr, "live: %s: %llu operations checked so far, %llu violations\n",
+                      table[i].name, (unsigned long long)checked(l),
+                      (unsigned long long)history_violations(l));
     }
     /* A slow machine takes longer for the same number of operations. */
     for (int i = 0; i < LONGER_MAX && checked(l) < CHECKED_MIN; i++) {

@@ -20,16 +20,14 @@ typedef struct mutant {
 static const mutant table[] = {
     {RULE(BARRIER), "both lag", -1, 30, false, false},
     {RULE(INTENT), "writers killed quickly", STEP_AFTER_STATEMENT, 5, false, false},
-    {RULE(MARK_NONCE_PER_ATTEMPT), "writers killed quickly", STEP_AFTER_STATEMENT, 30, false,
-     false},
     {RULE(KILL_BEFORE_BUMP), "writers killed quickly", STEP_BLOCKED, 5, false, false},
     {RULE(ANY_P), "tags lost under lag", -1, 30, false, false},
     {RULE(UNREADABLE_IS_P), "Redis stutters", -1, 30, false, false},
     {RULE(RESOLVE_AFTER_STEP2), "flushes under lag", -1, 60, false, false},
-    {RULE(FLIGHT_KEYED), "both lag", -1, 60, false, false},
+    {RULE(FLIGHT_KEYED), "no fault", -1, 200, false, false},
     {RULE(EPOCH), "old dump", -1, 30, false, false},
-    {RULE(AS_OF_HIT), "Redis stutters", -1, 60, true, false},
-    {"ACKNOWLEDGED", 0, "Redis stutters", -1, 60, true, true},
+    {RULE(AS_OF_HIT), "Redis full", -1, 60, true, false},
+    {"ACKNOWLEDGED", 0, "Redis full", -1, 60, true, true},
 };
 
 void mutants_list(void)
@@ -50,6 +48,7 @@ static bool run(live *l, const mutant *m)
                             .only_step = m->only_step,
                             .write_share = m->write_share};
     (void)faults_redis("FLUSHALL");
+    lag_none();
     faults_tables();
     history_reset(l);
     for (int i = 0; i < PHASES_MAX; i++)

@@ -34,7 +34,7 @@ static void lag_both(void)
     faults_servers("lag replica2 1");
 }
 
-static void lag_none(void)
+void lag_none(void)
 {
     faults_servers("lag replica1 0");
     faults_servers("lag replica2 0");
@@ -94,13 +94,29 @@ static void freeze(int64_t ms)
         faults_servers("stop redis --signal STOP");
     if (due(ms, 1400, &done, 1))
         faults_servers("start redis");
-    if (due(ms, 2200, &done, 2))
+    if (ms > 2000 && ms / TICK_MS % 8 == 0)
         faults_servers("stop redis --signal STOP");
-    if (due(ms, 2600, &done, 3))
+    if (ms > 2000 && ms / TICK_MS % 8 == 4)
         faults_servers("start redis");
 }
 
-static void unsqueeze(void)
+static void thaw(void)
+{
+    faults_servers("start redis");
+}
+
+/* It answers, but takes nothing more. */
+static void fill_up(int64_t ms)
+{
+    if (due(ms, 600, &done, 0)) {
+        (void)faults_redis("CONFIG SET maxmemory-policy noeviction");
+        (void)faults_redis("CONFIG SET maxmemory 1");
+    }
+    if (due(ms, 2600, &done, 1))
+        faults_unsqueeze();
+}
+
+static void make_room(void)
 {
     faults_unsqueeze();
     lag_none();
@@ -152,33 +168,28 @@ static void stutter(int64_t ms)
         faults_servers("start redis");
 }
 
-static void thaw(void)
-{
-    faults_servers("start redis");
-    lag_none();
-}
-
 static const live_phase table[] = {
-    /* name, ms, pause between victims, begin, tick, end */
-    {"no fault", 4000, 400, NULL, NULL, NULL},
-    {"replica lags 2 s", 4000, 400, lag_one, NULL, NULL},
-    {"both lag", 4000, 400, lag_both, NULL, NULL},
-    {"applying stopped", 4000, 400, stop_applying, NULL, go_on_applying},
-    {"flushes, clients cut", 4000, 400, lag_both, flush, NULL},
-    {"Redis killed", 4000, 400, NULL, redis_dies, NULL},
-    {"Redis evicts", 4000, 400, NULL, evict, NULL},
-    {"Redis frozen", 4000, 400, NULL, freeze, unsqueeze},
-    {"writers killed", 7000, 20, lag_one, NULL, lag_none},
-    {"promotions", 6000, 400, NULL, promote, NULL},
-    {"replica killed", 3500, 400, NULL, replica_dies, NULL},
-    {"primary killed", 4500, 400, NULL, primary_dies, NULL},
-    {"no fault again", 4000, 0, NULL, NULL, NULL},
+    /* name, ms, pause between victims, begin, tick, heal, end */
+    {"no fault", 4000, 400, NULL, NULL, NULL, NULL},
+    {"replica lags 2 s", 4000, 400, lag_one, NULL, NULL, NULL},
+    {"both lag", 4000, 400, lag_both, NULL, NULL, NULL},
+    {"applying stopped", 4000, 400, stop_applying, NULL, NULL, go_on_applying},
+    {"flushes, clients cut", 4000, 400, lag_both, flush, NULL, NULL},
+    {"Redis killed", 4000, 400, NULL, redis_dies, NULL, NULL},
+    {"Redis evicts", 4000, 400, NULL, evict, NULL, NULL},
+    {"Redis frozen", 4000, 400, NULL, freeze, thaw, make_room},
+    {"Redis full", 4000, 400, NULL, fill_up, faults_unsqueeze, NULL},
+    {"writers killed", 7000, 20, lag_one, NULL, NULL, lag_none},
+    {"promotions", 6000, 400, NULL, promote, NULL, NULL},
+    {"replica killed", 3500, 400, NULL, replica_dies, NULL, NULL},
+    {"primary killed", 4500, 400, NULL, primary_dies, NULL, NULL},
+    {"no fault again", 4000, 0, NULL, NULL, NULL, NULL},
     /* those below belong to mutants; `phases` does not count them */
-    {"tags lost under lag", 5000, 0, lag_both, lose_tags, lag_none},
-    {"old dump", 3500, 0, NULL, old_dump, NULL},
-    {"Redis stutters", 6000, 0, lag_both, stutter, thaw},
-    {"writers killed quickly", 4500, 10, NULL, NULL, NULL},
-    {"flushes under lag", 5000, 0, lag_both, flush, lag_none},
+    {"tags lost under lag", 5000, 0, lag_both, lose_tags, NULL, lag_none},
+    {"old dump", 3500, 0, NULL, old_dump, NULL, NULL},
+    {"Redis stutters", 6000, 0, lag_both, stutter, thaw, lag_none},
+    {"writers killed quickly", 4500, 10, NULL, NULL, NULL, NULL},
+    {"flushes under lag", 5000, 0, lag_both, flush, NULL, lag_none},
 };
 
 const live_phase *phases(int *n)
@@ -278,6 +289,8 @@ void run_phase(live *l, const live_phase *p, int index, bool stop_at_violation)
         if (stop_at_violation && history_violations(l))
             break;
     }
+    if (p->heal)
+        p->heal();
     pause_all(l);
     if (!stop_at_violation || !history_violations(l))
         audit(l);

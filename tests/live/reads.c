@@ -326,13 +326,19 @@ void read_any(live_actor *a)
 {
     look k = {.kind = choose_kind(a)};
     int64_t got[CELLS];
+    bool owed = false;
     int code;
 
     k.id = k.kind == KIND_GROUP  ? choose_counter(a) / GROUP
            : k.kind == KIND_PAIR ? live_random(a, PAIRS)
                                  : choose_counter(a);
+    if (a->owed_till_ns && live_now_ns() < a->owed_till_ns && live_random(a, 2)) {
+        owed = true;
+        k.kind = a->owed < COUNTERS ? KIND_POINT : KIND_PAIR;
+        k.id = a->owed % COUNTERS;
+    }
     k.coherent = k.kind != KIND_UNCACHED && k.kind != KIND_INSIDE;
-    k.use_session = !k.coherent || live_random(a, 2);
+    k.use_session = owed || !k.coherent || live_random(a, 2);
     if (k.kind == KIND_EVENTUAL)
         k.use_session = false;
     choose_cells(&k);

@@ -12,7 +12,7 @@
 #include "drv/db.h"
 #include "svc/client.h"
 
-enum { LIFE_MS_MAX = 3000, LOCK_MS = MARK_TIMEOUT_MS + 1200 };
+enum { LIFE_MS_MAX = 3000, LOCK_MS = MARK_TIMEOUT_MS + 1200, LOCK_EVERY_MS = 5000 };
 
 /* Of a victim: one to a process. */
 static struct {
@@ -193,8 +193,11 @@ static void bear(live *l, slot *s, uint64_t *random, int64_t now)
         s->step = (s->step + 1) % STEP_COUNT;
     while (!wants_step(l, (live_step)s->step) || (s->step == STEP_BLOCKED && s->index != 0));
     if (s->step == STEP_BLOCKED) {
-        if (s->locker > 0)
+        /* One at a time, and what it leaves behind is not mended by the next. */
+        if (s->locker > 0 ||
+            (s->locked_ns && now - s->locked_ns < LOCK_EVERY_MS * INT64_C(1000000)))
             return;
+        s->locked_ns = now;
         s->locker = live_fork();
         if (s->locker == 0) {
             locker_main(l);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { OWED_MS = 1500 };
+
 /* The next value of a cell; from now on it may be read. */
 static int64_t next_value(live_actor *a, int cell)
 {
@@ -30,8 +32,11 @@ static void acknowledge(live_actor *a, const live_record *r)
                   (a->l->setup.outstanding_counts && r->invalidated != TT_INVALIDATED_NONE);
 
     a->own[r->cell] = r->got;
-    if (!counts)
+    if (!counts) {
+        a->owed = r->cell;
+        a->owed_till_ns = r->ended_ns + OWED_MS * INT64_C(1000000);
         return;
+    }
     atomic_store(&cell->acker, r->process);
     atomic_store(&cell->acked_ns, r->ended_ns);
     atomic_store(&cell->acked, r->got);
