@@ -95,6 +95,8 @@ tt_db_status tt_deferred_execute(tt_drive *d)
         /* Before the COMMIT nothing has happened, whatever became of the link. */
         if (status != TT_DB_LOST)
             (void)driver->command(db, "ROLLBACK", NULL, NULL);
+        else if (d->error.code == TT_E_COMMIT_UNKNOWN)
+            d->error.code = TT_E_LOST;
         tt_buf_free(&commit.position);
         return status == TT_DB_LOST ? TT_DB_UNSENT : status;
     }

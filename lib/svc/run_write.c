@@ -59,6 +59,14 @@ static int run_op(tt_drive *d, const tt_write_request *rq, tt_session *s, tt_wri
 /* ---- in a transaction --------------------------------------------------------------------------
  */
 
+/* What was lost before the COMMIT is certain not to happen. */
+static int before_commit(const tt_error *why, int otherwise)
+{
+    if (why->code == TT_E_COMMIT_UNKNOWN)
+        return TT_E_LOST;
+    return why->code ? why->code : otherwise;
+}
+
 static int write_inside(tt_drive *d, tt_session *s, const tt_plan *plan, const tt_keys *keys,
                         tt_write_info *told, tt_error *err)
 {
@@ -85,7 +93,7 @@ static int write_inside(tt_drive *d, tt_session *s, const tt_plan *plan, const t
         (void)tt_fail(&d->error, TT_E_TIMEOUT, "no answer within the deadline");
     s->wrote = true;
     if (status != TT_DB_OK) {
-        rc = d->error.code ? d->error.code : TT_E_LOST;
+        rc = before_commit(&d->error, TT_E_LOST);
         if (status == TT_DB_DEMOTED)
             rc = TT_E_UNAVAILABLE;
         return tt_run_error(tt_session_failed(s, rc), &d->error, err);
@@ -200,7 +208,7 @@ int tt_run_begin(tt_session *s, int timeout_ms, tt_error *err)
         if (status == TT_DB_OK)
             s->tx = TT_TX_OPEN;
         else
-            rc = tt_run_error(d.error.code ? d.error.code : TT_E_UNAVAILABLE, &d.error, err);
+            rc = tt_run_error(before_commit(&d.error, TT_E_UNAVAILABLE), &d.error, err);
     }
     if (rc != 0)
         leave(s);
