@@ -11,15 +11,17 @@ static int64_t next_value(live_actor *a, int cell)
     return atomic_fetch_add(&a->l->cells[cell].possible, 1) + 1;
 }
 
-static bool may_fail(int code)
+/* Only a write, or a COMMIT, can have an outcome that nobody knows. */
+static bool may_fail(int code, bool sent)
 {
     switch (tt_error_class(code)) {
     case TT_CLASS_RETRY:
     case TT_CLASS_TIMEOUT:
     case TT_CLASS_UNAVAILABLE:
     case TT_CLASS_CONFLICT:
-    case TT_CLASS_UNKNOWN:
         return true;
+    case TT_CLASS_UNKNOWN:
+        return sent;
     default:
         return false;
     }
@@ -43,7 +45,7 @@ static void acknowledge(live_actor *a, const live_record *r)
     atomic_store(&a->l->latest, r->cell);
 }
 
-static void finish(live_actor *a, live_record *r, int code, const tt_write_info *info,
+static void finish(live_actor *a, live_record *r, int code, bool sent, const tt_write_info *info,
                    const tt_error *err)
 {
     live_counts *count = live_count(a->l);
@@ -58,7 +60,7 @@ static void finish(live_actor *a, live_record *r, int code, const tt_write_info 
         acknowledge(a, r);
     } else {
         atomic_fetch_add(&count->write_errors, 1);
-        if (!may_fail(code)) {
+        if (!may_fail(code, sent)) {
             (void)fprintf(stderr, "%s\n", err->message);
             history_violation(a->l, r, "a write failed in a way that no fault explains");
         }
@@ -86,7 +88,7 @@ void write_counter(live_actor *a, int cell)
                     tt_int(cell < LIVING ? cell % 4 : 4 + cell % 2), tt_int(r.got)};
     int code = tt_statement_write(a->write, a->session, v, TT_COUNT(v), NULL, &info, &err);
 
-    finish(a, &r, code, &info, &err);
+    finish(a, &r, code, true, &info, &err);
     if (code == 0 && info.affected_rows != 1)
         history_violation(a->l, &r, "a write succeeded and changed nothing");
 }
@@ -135,6 +137,7 @@ void write_pair(live_actor *a, int pair)
     tt_write_info info = TT_WRITE_INFO_INIT;
     tt_error err = TT_ERROR_INIT;
     int code = tt_begin(a->session, NULL, &err);
+    bool sent;
 
     if (code == 0)
         code = write_side(a, pair, 0, r.got, &err);
@@ -142,11 +145,12 @@ void write_pair(live_actor *a, int pair)
         code = look_inside(a, pair, &r, &err);
     if (code == 0)
         code = write_side(a, pair, 1, r.got, &err);
-    if (code == 0)
+    sent = code == 0;
+    if (sent)
         code = tt_commit(a->session, 0, &info, &err);
     if (code != 0)
         (void)tt_rollback(a->session, NULL);
-    finish(a, &r, code, &info, &err);
+    finish(a, &r, code, sent, &info, &err);
 }
 
 /* A worker's own cells: every ninth; the first ones most often. */
