@@ -216,11 +216,11 @@ int tt_rollback(tt_session *session, tt_error *err)
     return rc;
 }
 
-static int later(const void *session, const char *what, tt_error *err)
+static int later(tt_session *session, const char *what, tt_error *err)
 {
-    if (!session)
-        return tt_fail(err, TT_E_ARGUMENT, "the session is NULL");
-    return tt_fail(err, TT_E_UNSUPPORTED, "%s comes with a later version", what);
+    int rc = check(session, err);
+
+    return rc != 0 ? rc : tt_fail(err, TT_E_UNSUPPORTED, "%s comes with a later version", what);
 }
 
 int tt_savepoint(tt_session *session, const char *name, tt_error *err)

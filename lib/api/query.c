@@ -50,13 +50,18 @@ int tt_query_write(tt_client *client, tt_session *session, const char *sql, cons
 int tt_warm(tt_client *client, const char *sql, const tt_value *params, size_t n,
             const tt_read_options *options, tt_error *err)
 {
+    tt_read_options o = TT_READ_OPTIONS_INIT;
     tt_result *result = NULL;
-    int rc;
+    int rc = tt_client_check(client, err);
 
-    if (!options || !options->cache_class)
+    if (rc == 0)
+        rc = tt_abi_take(&o, sizeof(o), options, err);
+    if (rc != 0)
+        return rc;
+    if (!o.cache_class)
         return tt_fail(err, TT_E_ARGUMENT,
                        "tt_warm without options->cache_class would cache nothing");
-    rc = tt_query_read(client, NULL, sql, params, n, options, &result, NULL, err);
+    rc = tt_query_read(client, NULL, sql, params, n, &o, &result, NULL, err);
     tt_result_free(rc == 0 ? result : NULL);
     return rc;
 }
@@ -204,7 +209,8 @@ int tt_query_read_many(const tt_statement *statement, tt_session *session, const
                        size_t n, size_t n_sets, const tt_call_options *call, tt_result **out,
                        tt_error *err)
 {
-    (void)session;
+    int rc;
+
     (void)params;
     (void)n;
     (void)n_sets;
@@ -212,5 +218,8 @@ int tt_query_read_many(const tt_statement *statement, tt_session *session, const
     (void)out;
     if (!statement)
         return tt_fail(err, TT_E_ARGUMENT, "statement is NULL");
-    return tt_fail(err, TT_E_UNSUPPORTED, "tt_query_read_many comes with a later version");
+    rc = check(statement->c, session, NULL, err);
+    return rc != 0
+               ? rc
+               : tt_fail(err, TT_E_UNSUPPORTED, "tt_query_read_many comes with a later version");
 }

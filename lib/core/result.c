@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "base/abi.h"
 #include "base/mem.h"
 #include "core/columns.h"
 
@@ -251,7 +252,7 @@ int tt_result_column(const tt_result *r, size_t column, tt_column *out)
 {
     tt_column all = TT_COLUMN_INIT;
 
-    if (!out || out->size < sizeof(all))
+    if (!out || tt_abi_check(out, NULL) != 0)
         return TT_E_ARGUMENT;
     if (!has_column(r, column))
         return TT_E_RANGE;
@@ -261,7 +262,6 @@ int tt_result_column(const tt_result *r, size_t column, tt_column *out)
     all.validity = tt_columns_validity(&r->view, column);
     all.values = tt_columns_values(&r->view, column);
     all.offsets = tt_columns_offsets(&r->view, column);
-    all.size = out->size;
-    memcpy(out, &all, sizeof(all));
+    tt_abi_give(out, &all, sizeof(all));
     return 0;
 }
