@@ -23,3 +23,14 @@ endif()
 
 
 tt_check(install install 300 ${here}/install/run ${PROJECT_SOURCE_DIR} ${TT_CLIENT})
+
+# The Python package, on the shared library of this build. Python itself knows nothing of sanitizers.
+find_package(Python3 3.9 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND AND NOT CMAKE_C_FLAGS MATCHES "-fsanitize=")
+  set(python ${PROJECT_SOURCE_DIR}/bindings/python)
+  add_executable(python_layout ${python}/tests/layout.c)
+  target_link_libraries(python_layout PRIVATE twotier)
+  tt_check(python python 120 ${Python3_EXECUTABLE} ${python}/tests/test_twotier.py)
+  set_tests_properties(python PROPERTIES ENVIRONMENT
+    "PYTHONPATH=${python};TWOTIER_LIBRARY=$<TARGET_FILE:twotier>;TWOTIER_LAYOUT=$<TARGET_FILE:python_layout>;TWOTIER_SERVERS=${here}/support/servers")
+endif()
