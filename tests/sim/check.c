@@ -112,11 +112,11 @@ void check_read(op *o)
     }
 }
 
-/* A write whose process died before its bumps, and whose marks may be gone: COHERENCE.md's limit.
- * Without intent there are no marks at all. */
+/* A write whose process died before its bumps were acknowledged, and whose marks a fault took (or
+ * the policy after_commit never made): COHERENCE.md's limit. */
 static bool is_excluded(const sim *s, const wrote *w)
 {
-    return w->by->dead && !w->done && (!s->sc.intent || s->redis_losses != w->redis_losses);
+    return w->by->dead && !w->done && (!s->sc.intent || w->mark_lost);
 }
 
 /* All is quiet: every read equals the primary's rows. */

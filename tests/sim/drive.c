@@ -302,6 +302,7 @@ op *drive_write(proc *p, session *who, unsigned rows, bool commit, bool no_chang
                     .rows = rows,
                     .started_ns = s->now,
                     .no_change = no_change,
+                    .call = o,
                     .redis_losses = s->redis_losses};
     o->wq.n_tags = drive_tags(rows, o->tags);
     o->wq.tag_keys = o->tags;

@@ -251,7 +251,7 @@ static void vote_in(sim *s, void *what, uint64_t node)
     poll *q = what;
     proc *p = q->p;
 
-    if (p->dead || q->done || ++q->votes[node] <= SENTINELS / 2)
+    if (p->dead || p->unconfirmed || q->done || ++q->votes[node] <= SENTINELS / 2)
         return;
     q->done = true;
     tt_grace_confirmed(&p->grace, (int)node, q->sent_ns, s->now);
@@ -352,9 +352,9 @@ void proc_crash(sim *s, proc *p)
     p->dead = true;
     for (int i = 0; i < p->n_pool; i++)
         p->pool[i]->alive = false;
-    for (int i = 0; i < s->n_writes; i++)
-        if (s->writes[i].by == p && !s->writes[i].done)
-            s->writes[i].left = true;
+    for (int i = 0; i < s->n_redis; i++)
+        if (s->redis[i].master)
+            redis_note_lost_marks(s, i);
     sim_count(s, EV_PROCESS_CRASHED);
     sim_trace(s, "p%d      crashes", p->id);
 }

@@ -344,3 +344,31 @@ bool redis_has_marks(sim *s)
     }
     return false;
 }
+
+static bool is_marked(const rnode *r, int row, const tt_nonce *nonce)
+{
+    char name[] = {'g', (char)('0' + row), 0};
+    const rkey *k = redis_find(r, tt_str_c(name));
+    tt_mark mark;
+    tt_tag tag;
+
+    if (!k || tt_tag_parse(tt_str_n(k->value, k->n), &tag) != TT_TAG_VALID)
+        return false;
+    while (tt_mark_next(&tag.marks, &mark))
+        if (tt_str_eq(mark.nonce, tt_nonce_str(nonce)))
+            return true;
+    return false;
+}
+
+void redis_note_lost_marks(sim *s, int node)
+{
+    for (int i = 0; i < s->n_writes; i++) {
+        wrote *w = &s->writes[i];
+
+        if (w->done || (w->call->u.write.phase < TT_WRITE_MARK && !w->finished))
+            continue;
+        for (int r = 0; r < ROWS; r++)
+            if ((w->rows >> r & 1) && !is_marked(&s->redis[node], r, &w->call->u.write.nonce))
+                w->mark_lost = true;
+    }
+}

@@ -19,6 +19,7 @@ static void come_back(sim *s, void *what, uint64_t i)
         r->data.n = 0;
     else if (kind != 3)
         r->data = r->saved;
+    redis_note_lost_marks(s, (int)i);
     sim_count(s, EV_REDIS_RESTARTED);
     sim_trace(s, "redis%d  is back (%s)", (int)i,
               kind == 3   ? "nothing lost"
@@ -92,7 +93,7 @@ static void promote(sim *s, void *what, uint64_t i)
 {
     rnode *r = &s->redis[i], *old = &s->redis[1 - i];
     bool first = true;
-    int64_t back = sim_below(s, 25) * MS;
+    int64_t back = sim_below(s, sim_chance(s, 300) ? 80 : 25) * MS;
 
     (void)what;
     if (!r->up) {
@@ -103,6 +104,7 @@ static void promote(sim *s, void *what, uint64_t i)
     r->source = -1;
     redis_fresh_id(s, r->replid);
     s->redis_losses++;
+    redis_note_lost_marks(s, (int)i);
     sim_count(s, EV_REDIS_FAILOVER);
     sim_trace(s, "redis%d  is promoted", (int)i);
     s->redis_failovers++;
@@ -136,15 +138,21 @@ static void failover(sim *s)
 static void healed(sim *s, void *what, uint64_t n)
 {
     (void)what;
-    s->procs[n]->partitioned = false;
+    s->procs[n]->partitioned = s->procs[n]->unconfirmed = false;
 }
 
 void redis_partition(sim *s, void *what, uint64_t n)
 {
     (void)what;
-    s->procs[n]->partitioned = true;
-    sim_count(s, EV_PARTITION);
-    sim_trace(s, "p%d      is cut off from redis", (int)n);
+    if (s->sc.sentinel && sim_chance(s, 500)) {
+        s->procs[n]->unconfirmed = true;
+        sim_count(s, EV_SENTINELS_CUT_OFF);
+    } else {
+        s->procs[n]->partitioned = true;
+        sim_count(s, EV_PARTITION);
+    }
+    sim_trace(s, "p%d      is cut off from %s", (int)n,
+              s->procs[n]->partitioned ? "redis" : "the sentinels");
     sim_in(s, (1 + sim_below(s, 50)) * MS, healed, NULL, n);
 }
 
@@ -159,6 +167,7 @@ void redis_fault(sim *s)
         for (int i = 0; i < s->n_redis; i++)
             s->redis[i].data.n = 0;
         s->redis_losses++;
+        redis_note_lost_marks(s, 0);
         sim_count(s, EV_REDIS_FLUSHED);
         sim_trace(s, "redis   is flushed");
     }
@@ -171,7 +180,7 @@ void redis_fault(sim *s)
     if (sim_chance(s, sc->partitions)) {
         int n = sim_below(s, s->n_procs);
 
-        if (!s->procs[n]->partitioned)
+        if (!s->procs[n]->partitioned && !s->procs[n]->unconfirmed)
             redis_partition(s, NULL, (uint64_t)n);
     }
 }
@@ -179,5 +188,5 @@ void redis_fault(sim *s)
 void redis_heal(sim *s)
 {
     for (int i = 0; i < s->n_procs; i++)
-        s->procs[i]->partitioned = false;
+        s->procs[i]->partitioned = s->procs[i]->unconfirmed = false;
 }

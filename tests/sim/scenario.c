@@ -119,6 +119,7 @@ static void apply_word(scenario *sc, tt_str word)
         {"switches", &sc->redis_failovers, 60},
         {"unknown", &sc->unknown_position, 300},
         {"many_writes", &sc->writes, 450},
+        {"slow", &sc->slow, 200},
     };
     const struct {
         const char *word;
@@ -154,6 +155,10 @@ static void apply_word(scenario *sc, tt_str word)
     for (size_t i = 0; i < TT_COUNT(times); i++)
         if (tt_str_eq(word, tt_str_c(times[i].word)))
             *times[i].field = times[i].value;
+    if (tt_str_eq(word, TT_STR("calm")))
+        sc->lost = sc->crashes = sc->evictions = sc->flushes = sc->redis_restarts =
+            sc->redis_failovers = sc->partitions = sc->db_failovers = sc->db_restarts = sc->stops =
+                sc->locks = sc->unknown_position = 0;
     if (tt_str_eq(word, TT_STR("mysql")))
         sc->family = TT_FAMILY_MYSQL;
     if (tt_str_eq(word, TT_STR("mariadb")))

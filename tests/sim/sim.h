@@ -26,7 +26,7 @@ enum {
     REDIS_MAX = 2,
     SENTINELS = 3,
     REDIS_KEYS_MAX = 16,
-    PROCS_MAX = 10,
+    PROCS_MAX = 24,
     SESSIONS_MAX = 6,
     POOL_MAX = 4,
     WRITES_MAX = 128,
@@ -120,6 +120,7 @@ typedef struct scenario {
     X(REQUEST_LOST)                                                                                \
     X(REPLY_LOST)                                                                                  \
     X(PARTITION)                                                                                   \
+    X(SENTINELS_CUT_OFF)                                                                           \
     X(TAG_EVICTED)                                                                                 \
     X(REDIS_FLUSHED)                                                                               \
     X(REDIS_RESTARTED)                                                                             \
@@ -247,7 +248,7 @@ typedef struct rlink {
 struct proc {
     sim *s;
     int id;
-    bool dead, partitioned;
+    bool dead, partitioned, unconfirmed; /* cut off from Redis; from the sentinels */
     tt_core core;
     tt_rng rng;
     tt_grace grace;
@@ -270,8 +271,9 @@ typedef struct wrote {
     unsigned rows;
     int64_t started_ns, done_ns;
     bool committed, finished, success, done, lost, no_change;
-    bool left;        /* its bumps were left to the background */
     int redis_losses; /* when it began */
+    bool mark_lost;   /* a fault took one of its marks, or kept it from a node */
+    op *call;
     tt_invalidation invalidation;
 } wrote;
 
@@ -421,6 +423,8 @@ tt_epoch redis_epoch(const sim *s, const rnode *r);
 tt_reply redis_run(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch);
 const rkey *redis_find(const rnode *r, tt_str name);
 int64_t redis_now_ms(const sim *s, const rnode *r);
+/* Something befell the node, or a writer: which writes have lost a mark by it? */
+void redis_note_lost_marks(sim *s, int node);
 void redis_fresh_id(sim *s, char *id);
 void redis_delete_at(rdata *d, int i);
 
@@ -523,6 +527,7 @@ typedef struct mutant {
     const char *text;
 } mutant;
 const mutant *mutants(int *n);
+const char *mutant_spared(const char *name);
 /* The script with the mutant's text put in; aborts when the pattern is not there. */
 tt_str mutant_script(const mutant *m);
 
