@@ -54,6 +54,21 @@ static void await_tables(const char *replica, int made)
     }
 }
 
+void faults_await(const char *replica)
+{
+    char command[640];
+
+    (void)snprintf(command, sizeof(command),
+                   "at() { '%s' sql %s $1 'SELECT SUM(v) FROM counters; SELECT SUM(ABS(v)) FROM "
+                   "pairs'; }; a=$(at $(cat %s/current)); for i in $(seq 200); do "
+                   "[ \"$(at %s)\" = \"$a\" ] && exit 0; sleep 0.05; done; exit 1",
+                   TT_SERVERS_SCRIPT, servers_dir, servers_dir, replica);
+    if (system(command) != 0) {
+        (void)fprintf(stderr, "live: %s does not follow\n", replica);
+        exit(EXIT_FAILURE);
+    }
+}
+
 void faults_tables(void)
 {
     static int made = 100;

@@ -148,7 +148,6 @@ typedef struct live_setup {
     bool outstanding_counts; /* take OUTSTANDING and DEFERRED for acknowledged */
     bool defer;              /* all processes defer, not just the first */
     int only_step;           /* of the victims; -1: all in turn */
-    int write_share;         /* writes in a thousand operations */
 } live_setup;
 
 typedef struct live {
@@ -159,10 +158,12 @@ typedef struct live {
     _Atomic int paused[PROCESSES];
     _Atomic int killer_paused;
     _Atomic int victims_pause_ms; /* between two victims of a slot; 0: no victims */
+    _Atomic int write_share;      /* writes in a thousand operations of a worker */
+    _Atomic int writing;          /* writes of workers under way */
     _Atomic int latest;           /* cell acknowledged last */
     _Atomic uint64_t metrics[PROCESSES][METRIC_COUNT];
-    _Atomic uint64_t audits[METRIC_COUNT]; /* summed over the auditors */
-    _Atomic uint64_t deaths[STEP_COUNT];
+    _Atomic uint64_t audits[METRIC_COUNT];  /* summed over the auditors */
+    _Atomic uint64_t deaths[STEP_COUNT][2]; /* of statements, of COMMITs */
     _Atomic uint64_t by_kind[KIND_COUNT], marks_seen, keys_compared, keys_hit;
     _Atomic int shown;
     _Atomic uint64_t written; /* records of the history */
@@ -258,6 +259,8 @@ void faults_servers(const char *format, ...) __attribute__((format(printf, 1, 2)
 bool faults_redis(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Number of tags of the namespace that are marked; -1 when Redis does not answer. */
 int faults_marks(void);
+/* Until a replica has what the primary has; nobody writes. */
+void faults_await(const char *replica);
 void faults_delete_tags(const char *pattern);
 void faults_squeeze(int slack_kib);
 void faults_unsqueeze(void);

@@ -36,7 +36,8 @@ static live *begin(void)
 
     faults_up();
     faults_tables();
-    l->setup = (live_setup){.only_step = -1, .write_share = 30};
+    l->setup = (live_setup){.only_step = -1};
+    atomic_store(&l->write_share, 30);
     return l;
 }
 

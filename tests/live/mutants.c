@@ -45,8 +45,8 @@ static bool run(live *l, const mutant *m)
     l->setup = (live_setup){.rules_off = m->rules_off,
                             .outstanding_counts = m->outstanding_counts,
                             .defer = m->defer,
-                            .only_step = m->only_step,
-                            .write_share = m->write_share};
+                            .only_step = m->only_step};
+    atomic_store(&l->write_share, m->write_share);
     (void)faults_redis("FLUSHALL");
     lag_none();
     faults_tables();

@@ -19,6 +19,7 @@ static bool due(int64_t elapsed_ms, int at_ms, int *done, int bit)
 }
 
 static int done; /* of the phase that runs */
+static live *running;
 
 /* ---- replicas ----------------------------------------------------------------------------------
  */
@@ -105,14 +106,19 @@ static void thaw(void)
     faults_servers("start redis");
 }
 
-/* It answers, but takes nothing more. */
+/* It answers, but takes nothing more; at first on and off, so that a write's marks are taken and
+ * its bumps are not. */
 static void fill_up(int64_t ms)
 {
-    if (due(ms, 600, &done, 0)) {
+    if (due(ms, 300, &done, 0))
         (void)faults_redis("CONFIG SET maxmemory-policy noeviction");
-        (void)faults_redis("CONFIG SET maxmemory 1");
+    for (int i = 0; ms > 300 && ms < 1800 && i < 8; i++) {
+        (void)faults_redis("CONFIG SET maxmemory %s", i % 2 ? "64mb" : "1");
+        live_sleep_ms(4);
     }
-    if (due(ms, 2600, &done, 1))
+    if (due(ms, 1800, &done, 1))
+        (void)faults_redis("CONFIG SET maxmemory 1");
+    if (due(ms, 3000, &done, 2))
         faults_unsqueeze();
 }
 
@@ -139,6 +145,37 @@ static void primary_dies(int64_t ms)
         faults_servers("stop primary --signal KILL");
         faults_servers("start primary");
     }
+}
+
+/* The primary is gone for good, and another takes its place. Nothing may be lost by that here:
+ * what is written must have arrived before. */
+static void quiet(void)
+{
+    int64_t until = live_now_ns() + (int64_t)PAUSE_MS_MAX * 1000000;
+
+    atomic_store(&running->victims_pause_ms, 0);
+    atomic_store(&running->write_share, 0);
+    live_sleep_ms(20);
+    while (live_now_ns() < until &&
+           (atomic_load(&running->writing) > 0 || !atomic_load(&running->killer_paused)))
+        live_sleep_ms(5);
+    faults_await("replica1");
+}
+
+static void primary_lost(int64_t ms)
+{
+    if (due(ms, 1000, &done, 0)) {
+        int share = atomic_load(&running->write_share);
+
+        quiet();
+        faults_servers("stop primary --signal KILL");
+        faults_servers("promote replica1");
+        atomic_store(&running->write_share, share);
+    }
+    if (due(ms, 3000, &done, 1))
+        faults_servers("start primary");
+    if (due(ms, 4500, &done, 2))
+        faults_servers("promote primary");
 }
 
 /* ---- mutants -----------------------------------------------------------------------------------
@@ -183,6 +220,7 @@ static const live_phase table[] = {
     {"promotions", 6000, 400, NULL, promote, NULL, NULL},
     {"replica killed", 3500, 400, NULL, replica_dies, NULL, NULL},
     {"primary killed", 4500, 400, NULL, primary_dies, NULL, NULL},
+    {"primary replaced", 6000, 100, NULL, primary_lost, NULL, NULL},
     {"no fault again", 4000, 0, NULL, NULL, NULL, NULL},
     /* those below belong to mutants; `phases` does not count them */
     {"tags lost under lag", 5000, 0, lag_both, lose_tags, NULL, lag_none},
@@ -264,8 +302,15 @@ static void pause_all(live *l)
 void stop_processes(live *l)
 {
     atomic_store(&l->mode, MODE_QUIT);
-    for (int i = 0; i < PROCESSES; i++)
-        (void)waitpid(workers[i], NULL, 0);
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+
+        (void)waitpid(workers[i], &status, 0);
+        if (status == 0)
+            continue;
+        (void)fprintf(stderr, "live: worker %d ended with status %d\n", i, status);
+        atomic_fetch_add(&live_count(l)->violations, 1);
+    }
     (void)waitpid(killer, NULL, 0);
 }
 
@@ -274,6 +319,7 @@ void run_phase(live *l, const live_phase *p, int index, bool stop_at_violation)
     int64_t start, elapsed_ms = 0;
 
     done = 0;
+    running = l;
     atomic_store(&l->phase, index);
     if (p->begin)
         p->begin();

@@ -27,7 +27,7 @@ static struct {
 
 static void die(void)
 {
-    atomic_fetch_add(&victim.l->deaths[victim.step], 1);
+    atomic_fetch_add(&victim.l->deaths[victim.step][victim.commit], 1);
     (void)kill(getpid(), SIGKILL);
     for (;;)
         (void)pause();
@@ -225,7 +225,7 @@ static void tend(live *l, slot *s, uint64_t *random, int pause_ms)
         if (now - s->born_ns > s->life_ns) {
             (void)kill(s->pid, SIGKILL);
             if (s->step == STEP_ANYWHERE)
-                atomic_fetch_add(&l->deaths[STEP_ANYWHERE], 1);
+                atomic_fetch_add(&l->deaths[STEP_ANYWHERE][0], 1);
             (void)waitpid(s->pid, NULL, 0);
             s->pid = 0;
         } else if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {

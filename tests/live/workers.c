@@ -59,7 +59,7 @@ static void one_step(live_actor *a)
 {
     int n = live_random(a, 1000);
 
-    if (n < a->l->setup.write_share)
+    if (n < atomic_load(&a->l->write_share))
         write_any(a);
     else if (n >= 998)
         actor_new_session(a);

@@ -66,10 +66,14 @@ static void finish(live_actor *a, live_record *r, int code, bool sent, const tt_
         }
     }
     history_note(a->l, r);
+    if (a->process < PROCESSES)
+        atomic_fetch_sub(&a->l->writing, 1);
 }
 
 static live_record record(live_actor *a, live_kind kind, int cell)
 {
+    if (a->process < PROCESSES)
+        atomic_fetch_add(&a->l->writing, 1);
     return (live_record){.process = a->process,
                          .thread = a->thread,
                          .kind = (int)kind,
