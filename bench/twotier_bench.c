@@ -193,6 +193,7 @@ static void measure(bench *b, const bench_path *path, bool valgrind, bench_row *
     row->limit = path->limit;
     row->later = path->later;
     row->at_least = path->at_least;
+    (void)snprintf(row->cpu, sizeof(row->cpu), "-");
     (void)snprintf(row->instructions, sizeof(row->instructions), "-");
     if (strcmp(path->unit, "bytes") == 0) {
         bench_memory(b, row);

@@ -107,6 +107,7 @@ typedef struct bench_row {
     const char *unit;
     bool measured, later, at_least;
     double ours, bare, ratio, low, high, limit;
+    char cpu[32]; /* of the client, us a call: ours/bare */
     char instructions[32];
 } bench_row;
 

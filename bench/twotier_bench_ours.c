@@ -47,6 +47,10 @@ static tt_config *load_config(const bench *b, const tt_allocator *a)
     set(c, "database.pool.max", "64"); /* as many as the bare side has */
     set(c, "cache.default_ttl", "1h");
     set(c, "cache.classes", BRIEF "=" BRIEF_TTL);
+    if (b->opt.instructions_only) { /* callgrind counts all threads: no looks at the nodes then */
+        set(c, "database.health.stale_after", "10m");
+        set(c, "database.health.interval", "1m");
+    }
     tt_config_set_log(c, &sink);
     return c;
 }

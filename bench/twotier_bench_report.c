@@ -47,8 +47,9 @@ void bench_print(const bench *b, const bench_row *rows, int n)
 
     printf("\n%s\n%d rounds of %d ms of each side in turn\n\n", bench_machine(b), b->opt.rounds,
            b->opt.round_ms);
-    printf("%-46s %3s %11s %11s %-7s %6s %15s %7s %-4s %s\n", "path", "thr", "ours", "bare", "unit",
-           "ratio", "95 % interval", "limit", "", "instructions: own + libraries");
+    printf("%-46s %3s %11s %11s %-7s %6s %15s %7s %-5s %13s %s\n", "path", "thr", "ours", "bare",
+           "unit", "ratio", "95 % interval", "limit", "", "client cpu us",
+           "instructions: own + libraries");
     for (int i = 0; i < n; i++) {
         const bench_row *r = &rows[i];
         bool ok = bench_row_ok(r);
@@ -61,13 +62,13 @@ void bench_print(const bench *b, const bench_row *rows, int n)
         }
         if (r->limit > 0)
             (void)snprintf(limit, sizeof(limit), "%s%.2f", r->at_least ? ">=" : "<=", r->limit);
-        printf("%-46s %3d %11.1f %11.1f %-7s %6.3f [%6.3f,%6.3f] %7s %s%-5s%s %s\n", r->path,
+        printf("%-46s %3d %11.1f %11.1f %-7s %6.3f [%6.3f,%6.3f] %7s %s%-5s%s %13s %s\n", r->path,
                r->threads, r->ours, r->bare, r->unit, r->ratio, r->low, r->high, limit,
                color ? (ok ? "\033[32m" : "\033[31m") : "",
                r->later       ? "later"
                : r->limit > 0 ? ok ? "ok" : "NOT"
                               : "",
-               color ? "\033[0m" : "", r->instructions);
+               color ? "\033[0m" : "", r->cpu, r->instructions);
     }
 }
 

@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "twotier_bench.h"
@@ -66,14 +67,26 @@ static void run_threads(round *r, int n)
     (void)pthread_barrier_destroy(&r->start);
 }
 
-/* Calls a second of all threads, or time a call as each thread sees it. */
-static double figure(const bench *b, const bench_path *path, bench_worker *workers, bool ours)
+/* Microseconds of processor time that this process has used. */
+static double processor_us(void)
+{
+    struct rusage u;
+
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+/* Calls a second of all threads, or time a call as each thread sees it; and the processor time of
+ * the client per call, in *cpu_us. */
+static double figure(const bench *b, const bench_path *path, bench_worker *workers, bool ours,
+                     double *cpu_us)
 {
     round r = {.path = path,
                .call = ours ? path->ours : path->bare,
                .workers = workers,
                .length_ns = b->opt.round_ms * TT_NS_PER_MS};
-    double per_s = 0;
+    double per_s = 0, calls = 0, used_us = processor_us();
 
     for (int i = 0; i < path->threads; i++) {
         workers[i].replayed = 0;
@@ -88,6 +101,9 @@ static double figure(const bench *b, const bench_path *path, bench_worker *worke
         path->settle((bench *)(uintptr_t)b);
         workers[0].ended_ns = now_ns();
     }
+    for (int i = 0; i < path->threads; i++)
+        calls += (double)workers[i].calls;
+    *cpu_us = (processor_us() - used_us) / calls;
     for (int i = 0; i < path->threads; i++)
         per_s +=
             (double)workers[i].calls * 1e9 / (double)(workers[i].ended_ns - workers[i].began_ns);
@@ -125,6 +141,7 @@ void bench_worker_close(bench_worker *w)
 void bench_measure(bench *b, const bench_path *path, bench_row *out)
 {
     static double ours[BENCH_ROUNDS_MAX], bare[BENCH_ROUNDS_MAX];
+    static double our_cpu[BENCH_ROUNDS_MAX], bare_cpu[BENCH_ROUNDS_MAX];
     static bench_worker workers[BENCH_THREADS_MAX];
     char text[160];
 
@@ -136,12 +153,14 @@ void bench_measure(bench *b, const bench_path *path, bench_row *out)
         (void)snprintf(text, sizeof(text), "%s, %d thread%s: round %d of %d", path->name,
                        path->threads, path->threads > 1 ? "s" : "", at + 1, b->opt.rounds);
         bench_progress(text);
-        ours[at] = figure(b, path, workers, true);
-        bare[at] = figure(b, path, workers, false);
+        ours[at] = figure(b, path, workers, true, &our_cpu[at]);
+        bare[at] = figure(b, path, workers, false, &bare_cpu[at]);
     }
     for (int i = 0; i < path->threads; i++)
         bench_worker_close(&workers[i]);
     bench_progress(NULL);
     bench_ratio(ours, bare, b->opt.rounds, out);
+    (void)snprintf(out->cpu, sizeof(out->cpu), "%.1f/%.1f", bench_median(our_cpu, b->opt.rounds),
+                   bench_median(bare_cpu, b->opt.rounds));
     out->measured = true;
 }

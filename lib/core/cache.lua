@@ -22,9 +22,13 @@ local function get()
   return value
 end
 
+local now
 local function now_ms()
-  local time = redis.call('TIME')
-  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  if not now then
+    local time = redis.call('TIME')
+    now = time[1] .. string.sub('00000' .. time[2], -6, -4)
+  end
+  return now
 end
 
 -- Leases and entries -----------------------------------------------------------------------------
@@ -99,6 +103,9 @@ local function create(new_version, initial)
 end
 
 local function unmark(nonce)
+  if marks == '' then
+    return
+  end
   local kept = ''
   for mark in string.gmatch(marks, '%S+') do
     if not starts(mark, nonce .. ',') then
@@ -106,51 +113,6 @@ local function unmark(nonce)
     end
   end
   marks = kept
-end
-
--- By bytes: what Lua's own < says of strings depends on the locale in which the server was started.
-local function before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
-end
-
--- Numbers are compared as text, since they may exceed what a double holds exactly.
-local function higher(a, b)
-  if #a ~= #b then
-    return #a > #b and a or b
-  end
-  return before(a, b) and b or a
-end
-
-local function merge(a, b)
-  if a == 'P' or b == 'P' then -- rule STICKY_P
-    return 'P'
-  end
-  local term = string.match(a, '^[^@]*')
-  if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED
-    return 'P'
-  end
-  local highest, sources = {}, {}
-  for _, text in ipairs({ a, b }) do
-    for source, n in string.gmatch(string.match(text, '@(.*)$') or '', '([^,]+):(%d+)') do
-      if highest[source] then
-        highest[source] = higher(highest[source], n)
-      else
-        highest[source] = n
-        sources[#sources + 1] = source
-      end
-    end
-  end
-  table.sort(sources, before)
-  for i, source in ipairs(sources) do
-    sources[i] = source .. ':' .. highest[source]
-  end
-  return term .. '@' .. table.concat(sources, ',')
 end
 
 if verb == 'open' then -- new_version, initial, ttl_ms
@@ -168,17 +130,6 @@ if verb == 'mark' then -- new_version, nonce, timeout_ms, server, connection, tt
   local deadline = string.format('%.0f', now_ms() + ARGV[5])
   marks = marks .. ' ' .. ARGV[4] .. ',' .. deadline .. ',' .. ARGV[6] .. ',' .. ARGV[7]
   return put(ARGV[8])
-end
-
-if verb == 'bump' then -- new_version, nonce, position, ttl_ms
-  if ours then
-    barrier = merge(barrier, ARGV[5])
-  else
-    create(ARGV[3], 'P') -- rule ABSENT_IS_P
-  end
-  unmark(ARGV[4])
-  version = ARGV[3]
-  return put(ARGV[6])
 end
 
 if verb == 'withdraw' then -- nonce, ttl_ms
@@ -210,6 +161,69 @@ if verb == 'name' then -- version, new_version, name
     version, barrier = ARGV[4], ARGV[5]
   end
   return put('0')
+end
+
+-- The rest is for bumps alone: a call pays for the functions it comes by.
+
+-- By bytes: what Lua's own < says of strings depends on the locale in which the server was started.
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return x < y
+    end
+  end
+  return #a < #b
+end
+
+-- Numbers are compared as text, since they may exceed what a double holds exactly.
+local function higher(a, b)
+  if #a ~= #b then
+    return #a > #b and a or b
+  end
+  return before(a, b) and b or a
+end
+
+local function merge(a, b)
+  if a == 'P' or b == 'P' then -- rule STICKY_P
+    return 'P'
+  end
+  local term = string.match(a, '^[^@]*')
+  if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED
+    return 'P'
+  end
+  local source_a, n_a = string.match(a, '^[^@]*@([^,]+):(%d+)$')
+  local source_b, n_b = string.match(b, '^[^@]*@([^,]+):(%d+)$')
+  if source_a and source_a == source_b then -- one and the same source: nearly always
+    return term .. '@' .. source_a .. ':' .. higher(n_a, n_b)
+  end
+  local highest, sources = {}, {}
+  for _, text in ipairs({ a, b }) do
+    for source, n in string.gmatch(string.match(text, '@(.*)$') or '', '([^,]+):(%d+)') do
+      if highest[source] then
+        highest[source] = higher(highest[source], n)
+      else
+        highest[source] = n
+        sources[#sources + 1] = source
+      end
+    end
+  end
+  table.sort(sources, before)
+  for i, source in ipairs(sources) do
+    sources[i] = source .. ':' .. highest[source]
+  end
+  return term .. '@' .. table.concat(sources, ',')
+end
+
+if verb == 'bump' then -- new_version, nonce, position, ttl_ms
+  if ours then
+    barrier = merge(barrier, ARGV[5])
+  else
+    create(ARGV[3], 'P') -- rule ABSENT_IS_P
+  end
+  unmark(ARGV[4])
+  version = ARGV[3]
+  return put(ARGV[6])
 end
 
 return redis.error_reply('twotier: unknown verb')

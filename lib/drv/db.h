@@ -84,6 +84,8 @@ typedef struct tt_db_driver {
     void (*abort)(tt_db_conn *c);
     /* Forget an abort that came too late; false when the link is unusable. */
     bool (*usable)(const tt_db_conn *c);
+    /* Is the link known to be lost? The part of `usable` that does not look at the socket. */
+    bool (*broken)(const tt_db_conn *c);
     /* Has the session state worth resetting (tracked by the server, or an open transaction)? */
     bool (*dirty)(const tt_db_conn *c);
     tt_db_status (*reset)(tt_db_conn *c, tt_error *err);

@@ -170,6 +170,7 @@ const tt_db_driver tt_db_driver_linked = {
     .peer = drv_peer,
     .abort = tt_mysql_abort,
     .usable = tt_mysql_usable,
+    .broken = tt_mysql_broken,
     .dirty = tt_mysql_dirty,
     .reset = tt_mysql_reset,
     .ping = drv_ping,

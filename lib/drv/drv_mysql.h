@@ -152,6 +152,7 @@ tt_db_status tt_mysql_end(tt_db_conn *c, tt_db_status status);
 bool tt_mysql_aborted(const tt_db_conn *c);
 void tt_mysql_abort(tt_db_conn *c);
 bool tt_mysql_usable(const tt_db_conn *c);
+bool tt_mysql_broken(const tt_db_conn *c);
 /* What an error of the library or the server means; `handle` NULL: the connection's error. */
 tt_db_status tt_mysql_failed(tt_db_conn *c, MYSQL_STMT *handle, tt_mysql_phase phase,
                              tt_error *err);

@@ -53,6 +53,11 @@ void tt_mysql_abort(tt_db_conn *c)
     atomic_store(&c->call, CALL_ABORTED);
 }
 
+bool tt_mysql_broken(const tt_db_conn *c)
+{
+    return c->broken;
+}
+
 /* A server that closes an idle connection is seen here, before a write is sent into the void. Under
  * TLS unread bytes are no such sign: they may be session tickets. */
 bool tt_mysql_usable(const tt_db_conn *c)

@@ -98,6 +98,11 @@ bool tt_conn_end(tt_conn *c)
     return !c->aborted;
 }
 
+bool tt_conn_broken(const tt_conn *c)
+{
+    return c->aborted || c->watch->driver->broken(c->db);
+}
+
 bool tt_conn_usable(const tt_conn *c)
 {
     return !c->aborted && c->watch->driver->usable(c->db);

@@ -50,7 +50,8 @@ void tt_conn_close(const tt_allocator *a, tt_conn *c);
 /* Around every use. tt_conn_end: false when the watchdog was faster: the connection is lost. */
 void tt_conn_begin(tt_conn *c, int64_t deadline_ns);
 bool tt_conn_end(tt_conn *c);
-/* May it be used again? */
+/* May it be used again? This looks at the socket; tt_conn_broken only at what is known. */
 bool tt_conn_usable(const tt_conn *c);
+bool tt_conn_broken(const tt_conn *c);
 
 #endif

@@ -4,6 +4,10 @@
 #include "base/rng.h"
 #include "svc/park.h"
 
+/* A connection idle for longer is looked at before it is used: the server may have closed it. One
+ * that it closes sooner than that is as if it had done so during the statement. */
+#define LOOK_AFTER_NS TT_NS_PER_MS
+
 enum { WORD_GRANTED = 2 };
 
 struct tt_nodepool {
@@ -124,12 +128,13 @@ static void wait_in_line(tt_nodepool *p, caller *c, int64_t until_ns)
 }
 
 /* The one that was given: is it alive, and clean? */
-static bool is_fit(tt_nodepool *p, tt_conn *conn, bool check, int64_t deadline_ns)
+static bool is_fit(tt_nodepool *p, tt_conn *conn, bool check, int64_t now_ns, int64_t deadline_ns)
 {
     const tt_db_driver *driver = p->watch->driver;
     tt_db_status status = TT_DB_OK;
 
-    if (!tt_conn_usable(conn))
+    if (now_ns - conn->slot.idle_since_ns < LOOK_AFTER_NS ? tt_conn_broken(conn)
+                                                          : !tt_conn_usable(conn))
         return false;
     if (!check && !conn->slot.dirty)
         return true;
@@ -195,7 +200,7 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
     case TT_POOL_USE:
     case TT_POOL_CHECK:
         conn = conn_of(c.r.slot);
-        if (is_fit(p, conn, verdict == TT_POOL_CHECK, deadline_ns)) {
+        if (is_fit(p, conn, verdict == TT_POOL_CHECK, now_ns, deadline_ns)) {
             *out = conn;
             return TT_DB_OK;
         }
@@ -219,11 +224,11 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
 
 void tt_nodepool_release(tt_nodepool *p, tt_conn *c)
 {
-    bool usable = tt_conn_usable(c);
-    bool dirty = usable && p->watch->driver->dirty(c->db);
+    bool broken = tt_conn_broken(c);
+    bool dirty = !broken && p->watch->driver->dirty(c->db);
 
     pthread_mutex_lock(&p->mu);
-    tt_pool_release(&p->pool, &c->slot, dirty, !usable, tt_now_ns(p->clock));
+    tt_pool_release(&p->pool, &c->slot, dirty, broken, tt_now_ns(p->clock));
     settle_and_unlock(p);
 }
 
