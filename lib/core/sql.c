@@ -35,7 +35,7 @@ static const struct verb {
     {"UPDATE", TT_SQL_WRITE, why_write},
     {"DELETE", TT_SQL_WRITE, why_write},
     {"LOAD", TT_SQL_WRITE, why_write},
-    {"TRUNCATE", TT_SQL_WRITE, why_write},
+    {"TRUNCATE", TT_SQL_DDL, "empties a table, and commits"},
     {"CALL", TT_SQL_WRITE, "a stored procedure may change anything"},
     {"DO", TT_SQL_WRITE, "is run for its effects"},
     {"CREATE", TT_SQL_DDL, "changes the schema"},

@@ -240,8 +240,8 @@ static const struct row {
     {"DELETE FROM t", WRITE},
     {"DELETE t FROM t JOIN u USING (id)", WRITE},
     {"DELETE FROM t USING t JOIN u", WRITE},
-    {"TRUNCATE t", WRITE},
-    {"TRUNCATE TABLE t", WRITE},
+    {"TRUNCATE t", DDL}, /* commits, and counts no rows */
+    {"TRUNCATE TABLE t", DDL},
     {"LOAD DATA INFILE 'x' INTO TABLE t", WRITE},
     {"CALL p()", WRITE},
     {"DO f()", WRITE},
