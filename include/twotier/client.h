@@ -106,9 +106,9 @@ typedef struct tt_begin_options {
  * A statement that fails with an error of class RETRY, TIMEOUT, UNAVAILABLE or CONFLICT dooms the
  * transaction: it is rolled back, nothing of it remains, and every later statement is refused with
  * TT_E_STATE until tt_rollback() or tt_commit(), which then rolls back and fails likewise. Errors
- * of class USAGE and DATA leave it open. No statement of a session ever runs outside the
- * transaction that the program believes it is in. Statements that end a transaction by themselves
- * (DDL, COMMIT, ...) are refused with TT_E_STATEMENT.
+ * of class USAGE and DATA leave it open; those of class MEMORY may do either. No statement of a
+ * session ever runs outside the transaction that the program believes it is in. Statements that end
+ * a transaction by themselves (DDL, COMMIT, ...) are refused with TT_E_STATEMENT.
  * @param options  may be NULL.
  * @return 0, TT_E_STATE (one is open), TT_E_UNAVAILABLE, TT_E_TIMEOUT, TT_E_BUSY.
  * The session's thread. Blocks up to the timeout. Since 0.1. */

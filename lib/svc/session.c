@@ -35,15 +35,37 @@ void tt_session_wrote(tt_session *s, tt_str position, bool owed)
         raise(&s->owed, position);
 }
 
+/* Is it gathered already? Else *n says how many others are. */
+static bool is_gathered(const tt_session *s, tt_str name, int *n)
+{
+    tt_str rest = tt_buf_str(&s->tags);
+
+    for (*n = 0; rest.n; ++*n)
+        if (tt_str_eq(tt_str_cut(&rest, '\n'), name))
+            return true;
+    return false;
+}
+
 int tt_session_gather(tt_session *s, const tt_str *names, int n, tt_error *err)
 {
-    for (int i = 0; i < n; i++) {
+    size_t before = s->tags.n;
+    int rc = 0, others;
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        if (is_gathered(s, names[i], &others))
+            continue;
+        if (others >= TT_TAGS_MAX)
+            rc = tt_fail(err, TT_E_LIMIT, "more than %d tags in one transaction", TT_TAGS_MAX);
         tt_buf_put_str(&s->tags, names[i]);
         tt_buf_put_char(&s->tags, '\n');
+        if (s->tags.failed)
+            rc = tt_fail_nomem(err);
     }
-    if (s->tags.failed)
-        return tt_fail_nomem(err);
-    return 0;
+    if (rc != 0) {
+        s->tags.n = before;
+        s->tags.failed = false;
+    }
+    return rc;
 }
 
 int tt_session_failed(tt_session *s, int code)
