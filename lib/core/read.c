@@ -736,6 +736,11 @@ static void after_proof(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_a
     bool ok = ev->db == TT_DB_OK;
     tt_proof *proof = tt_proofs_finish(&c->proofs, ok ? ev->sample : NULL, &c->woken);
 
+    if (ev->db == TT_DB_LOCAL) { /* the pool is busy, say: of the node that says nothing */
+        op->proof = proof;
+        end(op, ev->code, act);
+        return;
+    }
     if (!ok)
         tt_topology_failed(&c->topology, op->node, now_ns);
     else if (tt_topology_sampled(&c->topology, op->node, ev->sample, now_ns) != 0 && proof)
