@@ -67,7 +67,6 @@ static void bump(tt_repair_op *op, tt_act *act)
     act->batch = (tt_batch){op->cmds, op->n_keys};
 }
 
-/* Kill the connection, unless the term has passed the server by: then it commits nothing more. */
 static void after_term(tt_repair_op *op, const tt_answers *answers, tt_act *act)
 {
     tt_str server = tt_buf_str(&op->repair->server);
@@ -77,21 +76,30 @@ static void after_term(tt_repair_op *op, const tt_answers *answers, tt_act *act)
         end(op, false, act);
         return;
     }
-    if (answers->replies[0].kind == TT_REPLY_TEXT &&
-        tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_VALID &&
-        tt_tag_of_epoch(&tag, answers->epoch) && !tt_str_eq(tag.barrier, TT_STR("?")) &&
-        !tt_str_eq(tag.barrier, server)) {
-        bump(op, act);
-        return;
-    }
+    op->passed_by = answers->replies[0].kind == TT_REPLY_TEXT &&
+                    tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_VALID &&
+                    tt_tag_of_epoch(&tag, answers->epoch) && !tt_str_eq(tag.barrier, TT_STR("?")) &&
+                    !tt_str_eq(tag.barrier, server);
     act->node = tt_topology_find(&op->core->topology, server);
     if (act->node < 0) {
-        end(op, false, act); /* no such server here: some other client may reach it */
+        if (op->passed_by)
+            bump(op, act);
+        else
+            end(op, false, act); /* no such server here: some other client may reach it */
         return;
     }
     op->phase = TT_REPAIR_KILL;
     act->what = TT_DO_KILL;
     act->connection = op->repair->connection;
+}
+
+static void after_kill(tt_repair_op *op, const tt_event *ev, tt_act *act)
+{
+    op->notes |= TT_NOTE_BIT(TT_NOTE_KILLED);
+    if ((ev->db == TT_DB_OK && ev->gone) || (ev->db == TT_DB_UNSENT && op->passed_by))
+        bump(op, act);
+    else
+        end(op, false, act);
 }
 
 static void after_bump(tt_repair_op *op, const tt_answers *answers, tt_act *act)
@@ -124,11 +132,7 @@ void tt_repair_step(tt_repair_op *op, const tt_event *ev, tt_act *act)
         after_term(op, ev->cache, act);
         break;
     case TT_REPAIR_KILL:
-        op->notes |= TT_NOTE_BIT(TT_NOTE_KILLED);
-        if (ev->db == TT_DB_OK && ev->gone)
-            bump(op, act);
-        else
-            end(op, false, act);
+        after_kill(op, ev, act);
         break;
     case TT_REPAIR_BUMP:
         after_bump(op, ev->cache, act);

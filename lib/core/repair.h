@@ -1,8 +1,12 @@
 /* repair.h: finish what a write could not: settle an outcome, bump, withdraw; and reap the marks of
  * dead writers. Run in the background, one repair at a time, until it is acknowledged.
  *
- *   TERM (does it still name the server of the mark?) ─yes─▶ KILL ─gone─▶ BUMP ─▶ done
- *     └────────────── no: that server commits nothing more ──────────────▶ BUMP
+ *   TERM (does it still name the server of the mark?) ─▶ KILL ─gone───────────────────▶ BUMP ─▶
+ * done └─unreachable, and not named─▶ BUMP
+ *
+ * A server that the term does not name commits nothing, but it may become the primary again with
+ * the statement still waiting for a row lock: so the KILL is tried there too, and only a server
+ * that cannot be reached is passed by.
  */
 #ifndef TT_CORE_REPAIR_H
 #define TT_CORE_REPAIR_H
@@ -22,6 +26,7 @@ typedef struct tt_repair_op {
     tt_repair *repair; /* owned until the end */
     tt_repair_phase phase;
     tt_notes notes;
+    bool passed_by; /* the term names another server than the mark's */
     tt_nonce version;
     tt_number number;
     int n_keys;
