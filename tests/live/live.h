@@ -41,6 +41,7 @@ enum {
     PHASES_MAX = 24,
     HISTORY = 1 << 14,
     MAILBOXES = 4,
+    ERRORS_MAX = 64,
     SHOWN_MAX = 8, /* violations printed in full */
     MARK_TIMEOUT_MS = 2000
 };
@@ -165,6 +166,7 @@ typedef struct live {
     _Atomic uint64_t audits[METRIC_COUNT];  /* summed over the auditors */
     _Atomic uint64_t deaths[STEP_COUNT][2]; /* of statements, of COMMITs */
     _Atomic uint64_t by_kind[KIND_COUNT], marks_seen, keys_compared, keys_hit;
+    _Atomic uint64_t errors[2][ERRORS_MAX]; /* of reads, of writes, by code */
     _Atomic int shown;
     _Atomic uint64_t written; /* records of the history */
     live_mail mail[MAILBOXES];
@@ -275,6 +277,7 @@ typedef struct live_phase {
     void (*tick)(int64_t elapsed_ms); /* every 50 ms; may block */
     void (*heal)(void);               /* before the audit: it must be able to end */
     void (*end)(void);                /* after it */
+    bool calm;                        /* a primary and Redis are there all the time */
 } live_phase;
 const live_phase *phases(int *n);
 const live_phase *phase_named(const char *name);

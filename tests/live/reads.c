@@ -262,6 +262,7 @@ static bool finish(live_actor *a, look *k, int code, int64_t got[])
     atomic_fetch_add(&a->l->by_kind[k->kind], 1);
     if (code != 0) {
         atomic_fetch_add(&count->read_errors, 1);
+        atomic_fetch_add(&a->l->errors[0][-code % ERRORS_MAX], 1);
         k->record.cell = k->cells[0];
         history_note(a->l, &k->record);
         if (!excusable(code)) {

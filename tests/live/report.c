@@ -83,6 +83,20 @@ static void print_kinds(const live *l)
                  atomic_load(&l->marks_seen));
 }
 
+static void print_errors(const live *l)
+{
+    static const char *const what[] = {"reads", "writes"};
+
+    for (int i = 0; i < 2; i++) {
+        (void)printf("  errors of %s:", what[i]);
+        for (int code = 1; code < ERRORS_MAX; code++)
+            if (atomic_load(&l->errors[i][code]))
+                (void)printf(" %s %" PRIu64, tt_error_name(-code),
+                             atomic_load(&l->errors[i][code]));
+        (void)printf("\n");
+    }
+}
+
 typedef struct row {
     const char *text;
     uint64_t got, wanted;
@@ -111,14 +125,15 @@ static uint64_t late_fills(int n_phases, const live_phase *table)
 }
 
 /* Errors of a thousand operations while a primary and Redis were there. */
-static uint64_t needless_errors(const live *l)
+static uint64_t needless_errors(const live *l, int n_phases, const live_phase *table)
 {
-    static const int calm[] = {0, 1, 2, 3, 9, 12, 14};
     uint64_t errors = 0, all = 1;
 
-    for (size_t i = 0; i < TT_COUNT(calm); i++) {
-        const live_counts *c = &l->counts[calm[i]];
+    for (int p = 0; p < n_phases; p++) {
+        const live_counts *c = &l->counts[p];
 
+        if (!table[p].calm)
+            continue;
         errors += atomic_load(&c->read_errors) + atomic_load(&c->write_errors);
         all += atomic_load(&c->checked) + atomic_load(&c->writes);
     }
@@ -130,7 +145,7 @@ bool report(live *l, int n_phases)
     int count, passed = 0, failed = 0;
     const live_phase *table = phases(&count);
     uint64_t killed = UINT64_MAX, violations = history_violations(l);
-    uint64_t errors = needless_errors(l);
+    uint64_t errors = needless_errors(l, n_phases, table);
 
     for (int i = 0; i < STEP_COUNT; i++)
         for (int commit = 0; commit <= (i < STEP_BLOCKED); commit++)
@@ -156,6 +171,7 @@ bool report(live *l, int n_phases)
     print_phases(l, n_phases, table);
     print_deaths(l);
     print_kinds(l);
+    print_errors(l);
     (void)printf("\n%-52s %9s %9s\n", "", "seen", "required");
     for (size_t i = 0; i < TT_COUNT(rows); i++) {
         bool ok = rows[i].got >= rows[i].wanted;

@@ -60,6 +60,7 @@ static void finish(live_actor *a, live_record *r, int code, bool sent, const tt_
         acknowledge(a, r);
     } else {
         atomic_fetch_add(&count->write_errors, 1);
+        atomic_fetch_add(&a->l->errors[1][-code % ERRORS_MAX], 1);
         if (!may_fail(code, sent)) {
             (void)fprintf(stderr, "%s\n", err->message);
             history_violation(a->l, r, "a write failed in a way that no fault explains");
