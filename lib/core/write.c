@@ -183,6 +183,7 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
     memset(op->server, 0, sizeof(op->server));
     memcpy(op->server, ev->identity.p, ev->identity.n);
     op->connection = ev->connection;
+    op->term = op->core->topology.term;
     op->node = tt_topology_find(&op->core->topology, ev->identity);
     if (has_tags(op))
         mark(op, act);
@@ -236,6 +237,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
         memcpy(term.c, tag.version.p, TT_NONCE_BYTES);
     }
     if (tt_str_eq(name, tt_str_c(op->server)) && tt_topology_adopt(&c->topology, term, name)) {
+        op->term = term;
         execute(op, false, act);
         return;
     }
@@ -255,11 +257,9 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
 
 static void after_success(tt_write_op *op, const tt_event *ev, tt_act *act)
 {
-    tt_core *c = op->core;
-
     tt_buf_clear(&op->position);
     if (ev->position.n)
-        tt_barrier_write(c->topology.term, ev->position, &op->position);
+        tt_barrier_write(op->term, ev->position, &op->position);
     else if (ev->rows_changed)
         tt_buf_put_char(&op->position, 'P');
     if (op->deferring) {
@@ -408,9 +408,9 @@ void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *
             leave_repair(op, false, false);
         end(op, TT_E_COMMIT_UNKNOWN, act);
         break;
-    case TT_WRITE_WITHDRAW:
+    case TT_WRITE_WITHDRAW: /* or, with a position, the bump after a COMMIT that was refused */
         if (!all_done(ev->cache, 0))
-            leave_repair(op, false, true);
+            leave_repair(op, false, op->position.n == 0);
         end(op, op->code, act);
         break;
     case TT_WRITE_WITHDRAW_RETRY:

@@ -53,6 +53,7 @@ typedef struct tt_write_op {
     bool marked, deferring;
     char server[TT_SOURCE_MAX + 1];
     uint64_t connection;
+    tt_nonce term;    /* that named the server when the tags were marked */
     tt_nonce nonce;   /* of this attempt's marks */
     tt_nonce version; /* the fresh one */
     tt_buf position;  /* barrier: where the write is */
