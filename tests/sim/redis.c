@@ -362,6 +362,8 @@ static bool is_marked(const rnode *r, int row, const tt_nonce *nonce)
 
 void redis_note_lost_marks(sim *s, int node)
 {
+    if ((s->broken.rules & TT_RULE_BIT(TT_RULE_INTENT)) || sim_broken(s, MUT_MARK_EVICTED))
+        return; /* there the protocol is at fault */
     for (int i = 0; i < s->n_writes; i++) {
         wrote *w = &s->writes[i];
 
