@@ -1,0 +1,68 @@
+#include "unit/suite.h"
+
+#include "core/tag.h"
+
+#define V "0123456789abcdef"
+#define E "EEEEEEEEEEEEEEEE"
+#define N "nnnnnnnnnnnnnnnn"
+
+START_TEST(kinds_of_text)
+{
+    static const struct {
+        const char *text;
+        tt_tag_kind kind;
+    } rows[] = {
+        {"", TT_TAG_ABSENT},
+        {"T1", TT_TAG_ABSENT},
+        {"T1 " V " " E " P", TT_TAG_VALID},
+        {"T1 " V " " E " ?", TT_TAG_VALID},
+        {"T1 " V " " E " ", TT_TAG_ABSENT},
+        {"T1 " V " " E, TT_TAG_ABSENT},
+        {"T1 " V "x" E " P", TT_TAG_ABSENT},
+        {"T2 anything", TT_TAG_NEWER},
+        {"T12 anything", TT_TAG_NEWER},
+        {"T anything", TT_TAG_ABSENT},
+        {"L1 " V " 01 " E, TT_TAG_ABSENT},
+    };
+    tt_tag tag;
+
+    ck_assert_int_eq(tt_tag_parse(tt_str_c(rows[_i].text), &tag), rows[_i].kind);
+    ck_assert_int_eq(TT_COUNT(rows), 11);
+}
+END_TEST
+
+START_TEST(parts_of_a_tag)
+{
+    tt_str text =
+        TT_STR("T1 " V " " E " P " N ",17,id-1,42 bad " N ",x,id-1,1 " N ",18,id-2,7\n99");
+    uint64_t now_ms = 0;
+    tt_epoch epoch;
+    tt_mark mark;
+    tt_tag tag;
+
+    memset(epoch.c, 'E', sizeof(epoch.c));
+    ck_assert_int_eq(tt_tag_parse_reply(text, &tag, &now_ms), TT_TAG_VALID);
+    ck_assert_uint_eq(now_ms, 99);
+    ck_assert(tt_str_eq(tag.version, TT_STR(V)));
+    ck_assert(tt_str_eq(tag.barrier, TT_STR("P")));
+    ck_assert(tt_tag_of_epoch(&tag, epoch));
+    epoch.c[3] = 'x';
+    ck_assert(!tt_tag_of_epoch(&tag, epoch));
+    ck_assert(tt_mark_next(&tag.marks, &mark));
+    ck_assert_uint_eq(mark.deadline_ms, 17);
+    ck_assert(tt_str_eq(mark.server, TT_STR("id-1")));
+    ck_assert_uint_eq(mark.connection, 42);
+    ck_assert(tt_mark_next(&tag.marks, &mark)); /* what is not valid is skipped */
+    ck_assert_uint_eq(mark.connection, 7);
+    ck_assert(!tt_mark_next(&tag.marks, &mark));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("tag");
+
+    tcase_add_loop_test(t, kinds_of_text, 0, 11);
+    tcase_add_test(t, parts_of_a_tag);
+    return suite_run("tag", t);
+}
