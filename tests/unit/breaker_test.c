@@ -143,7 +143,7 @@ START_TEST(random_walk_keeps_its_promises)
     tt_breaker b = fresh();
     int64_t now_ns = 0, probe_ns = -1;
 
-    for (int step = 0; step < 200000; step++) {
+    for (int step = 0; step < suite_rounds(200000); step++) {
         tt_breaker_state before = b.state;
         bool quiet = tt_breaker_quiet(&b), went;
 

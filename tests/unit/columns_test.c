@@ -33,9 +33,9 @@ static void check_table(const table *t, const tt_columns *v)
 
 START_TEST(random_tables_come_back)
 {
-    for (uint64_t seed = 1; seed <= 3000; seed++) {
-        table t = table_of(seed);
-        tt_buf out = encode(seed);
+    for (int seed = 1; seed <= suite_rounds(3000); seed++) {
+        table t = table_of((uint64_t)seed);
+        tt_buf out = encode((uint64_t)seed);
         tt_columns v;
 
         ck_assert_uint_eq(out.n % TT_COLUMNS_ALIGN, 0);
@@ -179,8 +179,8 @@ START_TEST(altered_buffers_are_refused_or_harmless)
 {
     static const unsigned char marks[] = {0x00, 0x01, 0x07, 0x08, 0x7f, 0x80, 0xff};
 
-    for (uint64_t seed = 1; seed <= 40; seed++) {
-        tt_buf b = encode(seed);
+    for (int seed = 1; seed <= suite_rounds(40); seed++) {
+        tt_buf b = encode((uint64_t)seed);
 
         for (size_t at = 0; at < b.n; at++) {
             char was = b.p[at];

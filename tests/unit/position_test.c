@@ -460,7 +460,7 @@ START_TEST(agrees_with_naive_sets)
 {
     uint64_t seed = SEED;
 
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < suite_rounds(2000); round++) {
         tt_buf text_a = tt_buf_init(libc_memory), text_b = tt_buf_init(libc_memory);
         uint64_t bits_a[SOURCES], bits_b[SOURCES];
         tt_applied *a, *b;
@@ -490,7 +490,7 @@ START_TEST(survives_hostile_bytes)
     static const char alphabet[] = ":-,0123456789abcdefAF_ \n@" U1;
     uint64_t seed = SEED;
 
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < suite_rounds(20000); round++) {
         char text[128];
         size_t n = below(&seed, sizeof(text));
         tt_str rest = {text, n};

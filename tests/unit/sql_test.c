@@ -747,7 +747,7 @@ START_TEST(survives_hostile_bytes)
     uint64_t seed = SEED;
     tt_buf out = tt_buf_init(&tt_allocator_libc);
 
-    for (int round = 0; round < 40000; round++) {
+    for (int round = 0; round < suite_rounds(40000); round++) {
         tt_buf_clear(&out);
         if (below(&seed, 2))
             tt_buf_puts(&out, "SELECT ");

@@ -20,4 +20,13 @@ static inline int suite_run(const char *name, TCase *tcase)
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Rounds of a random test: `n`, or a part of it where a round takes long (under valgrind). */
+static inline int suite_rounds(int n)
+{
+    const char *divisor = getenv("TT_ROUNDS_DIVISOR");
+    long by = divisor ? strtol(divisor, NULL, 10) : 1;
+
+    return by > 1 ? 1 + (int)(n / by) : n;
+}
+
 #endif
