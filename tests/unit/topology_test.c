@@ -1,6 +1,7 @@
 #include "unit/suite.h"
 
 #include "base/mem.h"
+#include "core/barrier.h"
 #include "core/topology.h"
 
 #define MS TT_NS_PER_MS
@@ -92,11 +93,42 @@ START_TEST(one_slow_read_does_not_keep_a_replica_out_for_good)
 }
 END_TEST
 
+/* Is there a node known to have applied 0-1:5 of this term? */
+static bool is_ready(tt_topology *t, tt_nonce term, int64_t now_ns)
+{
+    tt_buf need = tt_buf_init(&tt_allocator_libc);
+    uint64_t random = 1;
+    tt_choice c;
+
+    tt_barrier_write(term, TT_STR("0-1:5"), &need);
+    c = tt_topology_choose(t, tt_buf_str(&need), 0, false, NULL, &random, now_ns);
+    tt_buf_free(&need);
+    return c.node >= 0;
+}
+
+START_TEST(a_new_term_forgets_what_was_applied)
+{
+    tt_nonce term = {.c = "term"}, next = {.c = "next"};
+    tt_topology t;
+
+    for (int broken = 0; broken < 2; broken++) {
+        set_up(&t);
+        t.rules_off = broken ? TT_RULE_BIT(TT_RULE_TERM_CLEARS_APPLIED) : 0;
+        ck_assert(is_ready(&t, term, 1000 * MS));
+        ck_assert(tt_topology_adopt(&t, next, TT_STR("id-1")));
+        /* The same number may stand for another transaction now. */
+        ck_assert(is_ready(&t, next, 1000 * MS) == (broken == 1));
+        tt_topology_free(&t);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("topology");
 
     tcase_add_test(t, the_faster_replica_is_preferred);
     tcase_add_test(t, one_slow_read_does_not_keep_a_replica_out_for_good);
+    tcase_add_test(t, a_new_term_forgets_what_was_applied);
     return suite_run("topology", t);
 }
