@@ -84,8 +84,11 @@ static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
     int64_t timeout_ms = atomic_load_explicit(&c->cache_timeout_ms, memory_order_relaxed);
     int64_t until = tt_client_now(c) + timeout_ms * TT_NS_PER_MS;
 
-    if (c->cache.call(c->cache.ctx, &act->batch, TT_MIN(until, d->deadline_ns), &d->answers) != 0)
+    int rc = c->cache.call(c->cache.ctx, &act->batch, TT_MIN(until, d->deadline_ns), &d->answers);
+
+    if (rc != 0)
         d->answers.ok = false;
+    d->no_memory = rc == TT_E_NOMEM;
     d->answers.n = act->batch.n;
     ev->cache = &d->answers;
 }
@@ -320,7 +323,8 @@ static void fill_samples(tt_client *c, tt_sample *samples)
     }
 }
 
-static void run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
+/* False when the cache was not asked for want of memory. */
+static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
 {
     tt_sample samples[TT_NODES_MAX];
     tt_drive d;
@@ -351,6 +355,7 @@ static void run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t d
     }
     pthread_mutex_unlock(&c->mu);
     tt_drive_free(&d);
+    return !d.no_memory;
 }
 
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
@@ -372,7 +377,7 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
     c->discovering = true;
     pthread_mutex_unlock(&c->mu);
 
-    run_discover(c, &op, false, deadline_ns);
+    (void)run_discover(c, &op, false, deadline_ns);
 
     pthread_mutex_lock(&c->mu);
     c->discovering = false;
@@ -389,13 +394,15 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
     return op.ok;
 }
 
-bool tt_drive_renew(tt_client *c, int64_t deadline_ns)
+int tt_drive_renew(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-
     /* Beside a discovery under way: they meet in the compare-and-set of the term. */
-    run_discover(c, &op, true, deadline_ns);
-    return op.ok && op.term_known;
+    bool had_memory = run_discover(c, &op, true, deadline_ns);
+
+    if (op.ok && op.term_known)
+        return 0;
+    return had_memory ? TT_E_CACHE_UNAVAILABLE : TT_E_NOMEM;
 }
 
 /* ---- loops -------------------------------------------------------------------------------------

@@ -48,7 +48,10 @@ static int run_op(tt_drive *d, const tt_write_request *rq, tt_session *s, tt_wri
     } else {
         if (rc == TT_E_COMMIT_UNKNOWN && s)
             tt_session_wrote(s, TT_STR("P"), true);
-        (void)tt_run_error(rc, &d->error, err);
+        if (rc == TT_E_CACHE_UNAVAILABLE && d->no_memory)
+            rc = tt_fail_nomem(err);
+        else
+            (void)tt_run_error(rc, &d->error, err);
     }
     pthread_mutex_lock(&c->mu);
     tt_write_finish(&op);
@@ -332,7 +335,9 @@ int tt_run_invalidate(tt_client *c, const tt_keys *keys, int timeout_ms, tt_erro
         return tt_fail_nomem(err);
     tt_drive_init(&d, c, tt_client_now(c) + ms * TT_NS_PER_MS, NULL);
     tt_drive_repair(&d, &op);
-    if (!op.ok)
+    if (!op.ok && d.no_memory)
+        rc = tt_fail_nomem(err);
+    else if (!op.ok)
         rc = tt_fail(err, TT_E_CACHE_UNAVAILABLE,
                      "the cache did not acknowledge within %lld ms; it "
                      "is safe to repeat the call",
@@ -347,14 +352,16 @@ int tt_run_invalidate(tt_client *c, const tt_keys *keys, int timeout_ms, tt_erro
 int tt_run_clear(tt_client *c, int timeout_ms, tt_error *err)
 {
     int64_t ms = timeout_ms ? timeout_ms : atomic_load(&c->cache_timeout_ms);
-    bool ok;
+    int rc;
 
     if (!c->cached)
         return 0;
-    ok = tt_drive_renew(c, tt_client_now(c) + ms * TT_NS_PER_MS);
-    return ok ? 0
-              : tt_fail(err, TT_E_CACHE_UNAVAILABLE,
-                        "the cache did not acknowledge within %lld ms; "
-                        "it is safe to repeat the call",
-                        (long long)ms);
+    rc = tt_drive_renew(c, tt_client_now(c) + ms * TT_NS_PER_MS);
+    if (rc == TT_E_NOMEM)
+        return tt_fail_nomem(err);
+    return rc == 0 ? 0
+                   : tt_fail(err, TT_E_CACHE_UNAVAILABLE,
+                             "the cache did not acknowledge within %lld ms; "
+                             "it is safe to repeat the call",
+                             (long long)ms);
 }
