@@ -194,7 +194,8 @@ static void open_primary(sim *s, int i)
     check_lost(s, i);
     for (int k = 0; k < s->sc.servers; k++)
         if (k != i)
-            sim_in(s, (s->servers[k].up ? sim_below(s, sim_chance(s, 300) ? 25 : 4) : 3 + sim_below(s, 15)) * MS,
+            sim_in(s,
+                   (s->servers[k].up ? sim_below(s, s->sc.follow_ms) : 3 + sim_below(s, 15)) * MS,
                    follow_primary, NULL, (uint64_t)k);
     sim_in(s, MS, settle, NULL, 0);
 }

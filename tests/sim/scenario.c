@@ -61,6 +61,7 @@ static void draw_policies(sim *s)
 {
     scenario *sc = &s->sc;
 
+    sc->follow_ms = sim_chance(s, 700) ? 4 : 25;
     sc->primary_reads = sim_chance(s, 300) ? 1 + sim_below(s, 3) : 0;
     sc->intent = sim_chance(s, 900);
     sc->defer = sim_chance(s, 400);
@@ -120,6 +121,9 @@ static void apply_word(scenario *sc, tt_str word)
         {"unknown", &sc->unknown_position, 300},
         {"many_writes", &sc->writes, 450},
         {"slow", &sc->slow, 200},
+        {"late_follow", &sc->follow_ms, 40},
+        {"soon_follow", &sc->follow_ms, 3},
+        {"some_failovers", &sc->db_failovers, 30},
     };
     const struct {
         const char *word;

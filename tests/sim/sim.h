@@ -99,6 +99,7 @@ typedef struct scenario {
     int servers, procs, sessions, ops, keys;
     int masks[KEYS];
     int primary_reads; /* see core/shed.h */
+    int follow_ms;     /* replicas are pointed at a new primary within so long */
     bool intent, defer, spare_primary, sentinel, split, parallel_apply, gaps;
     bool old_looks_open; /* an assumption broken: the old primary refuses writes, but does not say
                             that it is read-only; what is read around the cache is not checked */
