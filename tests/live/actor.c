@@ -30,7 +30,21 @@ static void die(const char *what, const tt_error *err)
     _exit(EXIT_FAILURE);
 }
 
-static tt_config *make_config(bool defer)
+/* Not all processes of a namespace are configured alike. */
+static int make_different(tt_config *config, bool defer, int process, tt_error *err)
+{
+    int rc = 0;
+
+    if (defer || process == 0)
+        rc = tt_config_set(config, "cache.when_unavailable", "defer", err);
+    if (rc == 0 && process == 1)
+        rc = tt_config_set(config, "database.pool.max", "2", err);
+    if (rc == 0 && process == 1)
+        rc = tt_config_set(config, "database.pool.idle_check", "0", err);
+    return rc;
+}
+
+static tt_config *make_config(bool defer, int process)
 {
     tt_error err = TT_ERROR_INIT;
     tt_config *config = NULL;
@@ -38,7 +52,7 @@ static tt_config *make_config(bool defer)
     if (tt_config_new(NULL, &config, &err) != 0 ||
         tt_config_load_file(config, getenv("TT_CONFIG"), &err) != 0 ||
         tt_config_load_text(config, NULL, live_config_text, strlen(live_config_text), &err) != 0 ||
-        (defer && tt_config_set(config, "cache.when_unavailable", "defer", &err) != 0))
+        make_different(config, defer, process, &err) != 0)
         die("configuration", &err);
     return config;
 }
@@ -69,9 +83,9 @@ static int open_inside(const tt_config *config, tt_rules rules_off, const tt_db_
     return rc;
 }
 
-tt_client *live_open(live *l, bool defer, const tt_db_driver *driver, int attempts)
+tt_client *live_open(live *l, int process, const tt_db_driver *driver, int attempts)
 {
-    tt_config *config = make_config(defer || l->setup.defer);
+    tt_config *config = make_config(l->setup.defer, process);
     tt_error err = TT_ERROR_INIT;
     tt_client *client = NULL;
     int rc = -1;

@@ -96,7 +96,7 @@ static void audit_main(live *l)
     static live_actor a;
     int64_t truth[CELLS] = {0};
 
-    actor_init(&a, l, live_open(l, false, NULL, 60), PROCESSES + VICTIMS + 1, 0);
+    actor_init(&a, l, live_open(l, PROCESSES + VICTIMS, NULL, 60), PROCESSES + VICTIMS + 1, 0);
     settle(&a);
     if (read_all_strong(&a, truth))
         (void)sweep(&a, truth);

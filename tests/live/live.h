@@ -224,7 +224,7 @@ extern const char *const live_config_text;
 struct tt_db_driver;
 /* Ends the process when the client cannot be opened. With rules off, or a driver, by the internal
  * door, else by tt_client_open. */
-tt_client *live_open(live *l, bool defer, const struct tt_db_driver *driver, int attempts);
+tt_client *live_open(live *l, int process, const struct tt_db_driver *driver, int attempts);
 void actor_init(live_actor *a, live *l, tt_client *client, int process, int thread);
 void actor_free(live_actor *a);
 void actor_new_session(live_actor *a);

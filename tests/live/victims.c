@@ -134,7 +134,7 @@ static void victim_main(live *l, int slot, live_step step)
     victim.driver.command = db_command;
     victim.l = l;
     victim.step = step;
-    actor_init(&a, l, live_open(l, false, &victim.driver, 1), PROCESSES + slot, 0);
+    actor_init(&a, l, live_open(l, PROCESSES + slot, &victim.driver, 1), PROCESSES + slot, 0);
     victim.random = a.random;
     victim.inner = a.client->cache;
     a.client->cache = (tt_cache){cache_call, cache_post, NULL};
@@ -158,7 +158,7 @@ static void locker_main(live *l)
     live_actor a;
 
     (void)alarm(LOCK_MS / 1000 + 5);
-    actor_init(&a, l, live_open(l, false, NULL, 1), PROCESSES + VICTIMS, 0);
+    actor_init(&a, l, live_open(l, PROCESSES + VICTIMS, NULL, 1), PROCESSES + VICTIMS, 0);
     o.flags = TT_WRITE_NO_TAGS;
     if (tt_begin(a.session, NULL, NULL) == 0 &&
         tt_query_write(a.client, a.session, "UPDATE counters SET h = h + 1 WHERE id = ?", &id, 1,

@@ -55,6 +55,24 @@ static void adopt_token(live_actor *a)
     pthread_mutex_unlock(&m->mu);
 }
 
+/* What others may do at any time: it may only make readers go to the database. */
+static void invalidate(live_actor *a)
+{
+    bool all = live_random(a, 10) == 0;
+    tt_error err = TT_ERROR_INIT;
+    char text[32];
+    const char *tag = text;
+    int code;
+
+    (void)snprintf(text, sizeof(text), "c:%d", live_random(a, COUNTERS));
+    code =
+        all ? tt_cache_clear(a->client, 0, &err) : tt_invalidate_tags(a->client, &tag, 1, 0, &err);
+    if (code == 0 || code == TT_E_CACHE_UNAVAILABLE || code == TT_E_TIMEOUT)
+        return;
+    (void)fprintf(stderr, "live: invalidation: %s %s\n", tt_error_name(code), err.message);
+    atomic_fetch_add(&live_count(a->l)->violations, 1);
+}
+
 static void one_step(live_actor *a)
 {
     int n = live_random(a, 1000);
@@ -67,6 +85,8 @@ static void one_step(live_actor *a)
         adopt_token(a);
     else if (n >= 988)
         post_token(a);
+    else if (n == 987)
+        invalidate(a);
     else
         read_any(a);
 }
@@ -103,7 +123,7 @@ static void *thread_main(void *ctx)
 
 static void worker_main(live *l, int process)
 {
-    tt_client *client = live_open(l, process == 0, NULL, 20);
+    tt_client *client = live_open(l, process, NULL, 20);
     static crew all;
     hand hands[THREADS];
     pthread_t threads[THREADS];
