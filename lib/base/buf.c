@@ -37,7 +37,7 @@ fail:
     return false;
 }
 
-void tt_buf_put(tt_buf *b, const void *p, size_t n)
+void tt_buf_put_growing(tt_buf *b, const void *p, size_t n)
 {
     if (n == 0 || !tt_buf_reserve(b, n))
         return;
@@ -48,16 +48,6 @@ void tt_buf_put(tt_buf *b, const void *p, size_t n)
 void tt_buf_puts(tt_buf *b, const char *s)
 {
     tt_buf_put(b, s, strlen(s));
-}
-
-void tt_buf_put_str(tt_buf *b, tt_str s)
-{
-    tt_buf_put(b, s.p, s.n);
-}
-
-void tt_buf_put_char(tt_buf *b, char c)
-{
-    tt_buf_put(b, &c, 1);
 }
 
 void tt_buf_put_u64(tt_buf *b, uint64_t v)

@@ -24,10 +24,30 @@ void tt_buf_free(tt_buf *b);
 void tt_buf_clear(tt_buf *b);
 /* Room for `n` more bytes; false when there is none. */
 bool tt_buf_reserve(tt_buf *b, size_t n);
-void tt_buf_put(tt_buf *b, const void *p, size_t n);
+/* tt_buf_put where there may be no room yet. */
+void tt_buf_put_growing(tt_buf *b, const void *p, size_t n);
+
+static inline void tt_buf_put(tt_buf *b, const void *p, size_t n)
+{
+    if (n == 0 || n > b->cap - b->n || b->failed) {
+        tt_buf_put_growing(b, p, n);
+        return;
+    }
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+
+static inline void tt_buf_put_str(tt_buf *b, tt_str s)
+{
+    tt_buf_put(b, s.p, s.n);
+}
+
+static inline void tt_buf_put_char(tt_buf *b, char c)
+{
+    tt_buf_put(b, &c, 1);
+}
+
 void tt_buf_puts(tt_buf *b, const char *s);
-void tt_buf_put_str(tt_buf *b, tt_str s);
-void tt_buf_put_char(tt_buf *b, char c);
 void tt_buf_put_u64(tt_buf *b, uint64_t v);
 void tt_buf_printf(tt_buf *b, const char *fmt, ...) TT_PRINTF(2, 3);
 /* Little-endian integers. */

@@ -45,16 +45,15 @@ int tt_key_write(const tt_key_parts *parts, tt_buf *out)
 
 /* ---- key texts ---- */
 
-static void put_hex(tt_buf *out, uint64_t v)
-{
-    for (int shift = 60; shift >= 0; shift -= 4)
-        tt_buf_put_char(out, "0123456789abcdef"[v >> shift & 15]);
-}
-
 static void put_hash(tt_buf *out, tt_hash128 hash)
 {
-    put_hex(out, hash.hi);
-    put_hex(out, hash.lo);
+    char text[32];
+
+    for (int i = 0; i < 16; i++) {
+        text[i] = "0123456789abcdef"[hash.hi >> (60 - 4 * i) & 15];
+        text[i + 16] = "0123456789abcdef"[hash.lo >> (60 - 4 * i) & 15];
+    }
+    tt_buf_put(out, text, sizeof(text));
 }
 
 void tt_key_put_entry(tt_str name_space, tt_hash128 hash, tt_buf *out)
@@ -193,15 +192,17 @@ int tt_tag_expand(tt_str pattern, const tt_key_value *values, size_t n_values, t
 {
     size_t start = out->n;
     tt_str rest = pattern;
-    int rc = tt_tag_check(pattern, n_values, err);
 
-    if (rc != 0)
-        return rc;
+    if (pattern.n == 0 || pattern.n > TT_KEY_TAG_MAX)
+        return tt_tag_check(pattern, n_values, err);
     while (rest.n > 0) {
         struct piece piece;
+        const char *what = next_piece(&rest, n_values, &piece);
 
-        if (next_piece(&rest, n_values, &piece))
-            return tt_fail(err, TT_E_INTERNAL, "a tag pattern that was checked is not valid");
+        if (what) {
+            out->n = start;
+            return bad_pattern(pattern, err, what);
+        }
         if (piece.value > 0)
             put_value(out, &values[piece.value - 1]);
         else

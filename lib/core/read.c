@@ -20,7 +20,8 @@ static void note(tt_read_op *op, tt_note n)
 void tt_read_init(tt_read_op *op, tt_core *core, const tt_read_request *rq, void *owner)
 {
     TT_ASSERT(!rq->cached || (rq->n_tags >= 1 && rq->n_tags <= TT_TAGS_MAX));
-    memset(op, 0, offsetof(tt_read_op, cmds));
+    memset(op, 0, offsetof(tt_read_op, view));
+    memset(&op->view, 0, offsetof(tt_tag_view, stamp));
     op->core = core;
     op->rq = rq;
     op->node = -1;
@@ -67,6 +68,11 @@ void tt_read_finish(tt_read_op *op)
     tt_buf_free(&op->entry);
     tt_buf_free(&op->position);
     tt_buf_free(&op->settle);
+}
+
+bool tt_read_is_alone(const tt_read_op *op)
+{
+    return !op->flight && !op->proof && !op->shed && tt_list_empty(&op->waiter.link);
 }
 
 /* ---- ends --------------------------------------------------------------------------------------
@@ -139,7 +145,6 @@ static void view_init(tt_tag_view *v, int n_tags)
 {
     memset(v, 0, offsetof(tt_tag_view, stamp));
     v->readable = v->complete = true;
-    v->name[0] = '\0';
     tt_stamp_init(&v->stamp, n_tags + 1);
 }
 
@@ -163,9 +168,9 @@ static void see_term(tt_read_op *op, tt_tag_kind kind, const tt_tag *tag, tt_epo
     v->term = *(const tt_nonce *)(const void *)tag->version.p;
     v->named = tag->barrier.n <= TT_SOURCE_MAX && !tt_str_eq(tag->barrier, TT_STR("?")) &&
                !tt_str_eq(tag->barrier, TT_STR("P"));
-    memset(v->name, 0, sizeof(v->name));
     if (v->named)
         memcpy(v->name, tag->barrier.p, tag->barrier.n);
+    v->name[v->named ? tag->barrier.n : 0] = '\0';
 }
 
 static void see_tag(tt_read_op *op, int i, tt_tag_kind kind, const tt_tag *tag, tt_epoch epoch)
@@ -183,8 +188,13 @@ static void see_tag(tt_read_op *op, int i, tt_tag_kind kind, const tt_tag *tag, 
         v->marked = true;
         v->bad |= bit;
     }
+}
+
+/* Of a usable tag; only who misses needs it. */
+static void see_barrier(tt_read_op *op, int i, const tt_tag *tag)
+{
     if (tt_barrier_parse(tag->barrier).p)
-        v->p_tags |= bit;
+        op->view.p_tags |= UINT64_C(1) << i;
     else
         tt_barrier_raise(&op->need, tag->barrier);
 }
@@ -268,6 +278,11 @@ static void after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act)
             take_hit(op, act);
             return;
         }
+        for (int i = 0; i < op->rq->n_tags; i++) {
+            kind = parse(&answers->replies[i + 2], &tag, v);
+            if (is_usable(op, kind, &tag, answers->epoch))
+                see_barrier(op, i, &tag);
+        }
     }
     op->phase = TT_READ_MISSED;
     act->what = TT_DO_SHARED;
@@ -324,6 +339,8 @@ static void after_open(tt_read_op *op, const tt_answers *answers, int64_t now_ns
         kind =
             r->kind == TT_REPLY_TEXT ? tt_tag_parse_reply(r->text, &tag, &now_ms) : TT_TAG_ABSENT;
         see_tag(op, i, kind, &tag, answers->epoch);
+        if (is_usable(op, kind, &tag, answers->epoch))
+            see_barrier(op, i, &tag);
         if (kind == TT_TAG_VALID && tag.marks.n) {
             v->bad &= ~(UINT64_C(1) << i);
             queue_reaps(op, i, &tag, now_ms);

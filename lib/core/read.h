@@ -71,8 +71,8 @@ typedef struct tt_tag_view {
     bool bad_term;   /* the term as well */
     uint64_t p_tags; /* tags whose barrier is P */
     tt_nonce term;   /* version of the term */
-    tt_stamp stamp;  /* term, then tags */
     char name[TT_SOURCE_MAX + 1];
+    tt_stamp stamp; /* term, then tags; last: large */
 } tt_tag_view;
 
 typedef struct tt_read_op {
@@ -83,7 +83,6 @@ typedef struct tt_read_op {
     tt_notes notes;
     int restarts, remote_waits;
     uint64_t tried;
-    tt_tag_view view;
     tt_buf need;   /* barrier of all tags and of the session */
     bool no_store; /* marked, unreadable, nameless: store nothing, join nobody */
     bool waited;   /* a bounded wait was had */
@@ -110,7 +109,9 @@ typedef struct tt_read_op {
     tt_buf settle;   /* barrier: what the session may take in place of its older positions */
     const char *why; /* static */
 
-    tt_cmd cmds[TT_BATCH_MAX]; /* last: large, and not cleared */
+    /* last: large, and not cleared as a whole */
+    tt_tag_view view;
+    tt_cmd cmds[TT_BATCH_MAX];
 } tt_read_op;
 
 /* `owner` is for whoever drives the operation. Touches nothing but `op`. */
@@ -118,6 +119,9 @@ void tt_read_init(tt_read_op *op, tt_core *core, const tt_read_request *rq, void
 /* May be called at the end, or when the operation is given up (only while it is not waiting for an
  * act to be performed; serialised if TT_DO_SHARED was seen). Releases all but `result`. */
 void tt_read_finish(tt_read_op *op);
+/* At the end: does it hold nothing that it shares with others? Then its finish need not be
+ * serialised. */
+bool tt_read_is_alone(const tt_read_op *op);
 void tt_read_step(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_act *act);
 
 #endif

@@ -210,7 +210,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
 {
     tt_core *c = op->core;
     tt_str name = TT_STR("");
-    tt_nonce term;
+    tt_nonce term = {{0}}; /* used with a name alone; compilers cannot see that */
     tt_tag tag;
     uint64_t now_ms;
 

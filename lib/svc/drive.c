@@ -25,7 +25,7 @@ void tt_drive_init(tt_drive *d, tt_client *c, int64_t deadline_ns, const tt_work
     d->answers.bytes = tt_buf_init(&c->a);
     d->effect = (tt_db_effect){.position = tt_buf_init(&c->a)};
     d->seen.applied = tt_buf_init(&c->a);
-    d->error = (tt_error)TT_ERROR_INIT;
+    tt_error_clear(&d->error);
     atomic_init(&d->word, TT_PARK_WAITING);
 }
 

@@ -30,7 +30,7 @@ typedef struct tt_drive {
     tt_db_effect effect;
     tt_sample sample;  /* of PROVE */
     tt_db_sample seen; /* its bytes */
-    tt_error error;    /* of the last act that failed */
+    tt_error error;    /* of the last act that failed; large, and not cleared as a whole */
 } tt_drive;
 
 void tt_drive_init(tt_drive *d, tt_client *c, int64_t deadline_ns, const tt_work *work);

@@ -6,7 +6,9 @@
 #include "base/err.h"
 #include "core/key.h"
 
-enum { FEW_VALUES = 8 };
+/* Values that need no memory of their own; bytes of keys beyond those of the patterns and the text.
+ */
+enum { FEW_VALUES = 8, KEYS_GUESS = 512 };
 
 void tt_keys_init(tt_client *c, tt_keys *k)
 {
@@ -98,6 +100,19 @@ typedef struct shown {
     char text[40];
 } shown;
 
+/* Decimal digits, at the end of the room. */
+static tt_str show_integer(uint64_t magnitude, bool negative, shown *out)
+{
+    size_t at = sizeof(out->text);
+
+    do
+        out->text[--at] = (char)('0' + magnitude % 10);
+    while ((magnitude /= 10) != 0);
+    if (negative)
+        out->text[--at] = '-';
+    return tt_str_n(out->text + at, sizeof(out->text) - at);
+}
+
 static int show_time(const tt_value *v, shown *out)
 {
     const tt_time *t = &v->as.t;
@@ -133,11 +148,11 @@ static tt_key_value key_value(const tt_value *v, shown *room)
         k.bytes = tt_str_n(v->as.bytes.p, v->as.bytes.n);
         return k;
     case TT_TYPE_INT:
-        n = snprintf(room->text, sizeof(room->text), "%" PRId64, v->as.i);
-        break;
+        k.bytes = show_integer(v->as.i < 0 ? 0 - v->as.u : v->as.u, v->as.i < 0, room);
+        return k;
     case TT_TYPE_UINT:
-        n = snprintf(room->text, sizeof(room->text), "%" PRIu64, v->as.u);
-        break;
+        k.bytes = show_integer(v->as.u, false, room);
+        return k;
     case TT_TYPE_DOUBLE:
         n = snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
         break;
@@ -223,6 +238,7 @@ static int fill(tt_client *c, const tt_plan *p, const tt_key_value *values, size
     const char *pattern = p->patterns.p;
     int rc = 0;
 
+    (void)tt_buf_reserve(&k->text, KEYS_GUESS + 2 * p->patterns.n + p->normal.n);
     for (int i = 0; i < p->n_patterns && rc == 0; i++) {
         rc = add_pattern(c, k, tt_str_c(pattern), values, n, err);
         pattern += strlen(pattern) + 1;

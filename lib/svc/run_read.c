@@ -109,7 +109,7 @@ static void describe(tt_client *c, const tt_read_op *op, tt_read_info *info)
     }
     info->source = op->from_primary ? TT_SOURCE_PRIMARY : TT_SOURCE_REPLICA;
     if (op->node >= 0)
-        (void)snprintf(info->node, sizeof(info->node), "%s", c->nodes[op->node].name);
+        (void)memccpy(info->node, c->nodes[op->node].name, '\0', sizeof(info->node));
 }
 
 /* A hit is bytes that anyone with access to Redis may have written: checked like rows from a wire.
@@ -160,13 +160,14 @@ static int run_once(tt_drive *d, const tt_read_request *rq, tt_session *s, tt_re
     } else {
         (void)tt_run_error(rc, &d->error, err);
     }
-    if (d->shared)
-        pthread_mutex_lock(&c->mu);
-    tt_read_finish(&op);
-    if (d->shared) { /* one that was never shared has nobody to wake */
-        tt_client_wake_locked(c);
-        pthread_mutex_unlock(&c->mu);
+    if (tt_read_is_alone(&op)) {
+        tt_read_finish(&op);
+        return rc;
     }
+    pthread_mutex_lock(&c->mu);
+    tt_read_finish(&op);
+    tt_client_wake_locked(c);
+    pthread_mutex_unlock(&c->mu);
     return rc;
 }
 
