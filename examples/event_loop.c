@@ -155,9 +155,11 @@ static void prepare(tt_client *client)
         "INSERT INTO loop_pages VALUES (0,0), (1,0), (2,0), (3,0), (4,0), (5,0), (6,0), (7,0), "
         "(8,0), (9,0)",
     };
+    const char *tags[] = {"table:loop_pages"};
     tt_write_options options = TT_WRITE_OPTIONS_INIT;
 
-    options.flags = TT_WRITE_NO_TAGS; /* of what nobody reads through the cache yet */
+    options.tags = tags; /* cached reads of the table go where these have been applied */
+    options.n_tags = 1;
     for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)
         must(tt_query_write(client, NULL, sql[i], NULL, 0, &options, NULL, &err));
 }
