@@ -296,14 +296,14 @@ static void open_tags(tt_read_op *op, tt_act *act)
     tt_str ttl = tt_number_text(&op->numbers[0], op->core->cfg.tag_ttl_ms);
     int n = 0;
 
-    op->token = tt_nonce_new(op->core->rng);
+    op->version = tt_nonce_new(op->core->rng);
     if (op->view.bad_term) {
-        tt_str args[] = {TT_STR("open"), tt_nonce_str(&op->token), tt_str_c(nameless), TT_STR("0")};
+        tt_str args[] = {TT_STR("open"), tt_nonce_str(&op->version), tt_str_c(nameless), TT_STR("0")};
 
         op->cmds[n++] = tt_cmd_script(op->core->cfg.term_key, args, TT_COUNT(args));
     }
     for (int i = 0; i < rq->n_tags; i++) {
-        tt_str args[] = {TT_STR("open"), tt_nonce_str(&op->token), tt_str_c(p), ttl};
+        tt_str args[] = {TT_STR("open"), tt_nonce_str(&op->version), tt_str_c(p), ttl};
 
         if (op->view.bad >> i & 1)
             op->cmds[n++] = tt_cmd_script(rq->tag_keys[i], args, TT_COUNT(args));

@@ -87,7 +87,8 @@ typedef struct tt_read_op {
     bool no_store; /* marked, unreadable, nameless: store nothing, join nobody */
     bool waited;   /* a bounded wait was had */
     bool leased;
-    tt_nonce token; /* of the lease */
+    tt_nonce token;   /* of the lease */
+    tt_nonce version; /* for tags that are created */
     tt_flight *flight;
     bool leader;
     tt_proof *proof;
