@@ -64,7 +64,7 @@ static const mutant table[] = {
     /* bump fails after COMMIT */
     RULE(MARKED_IS_P, "hot+replicas+lagging+lost+partitions+intent",
          "marked tag read by its barrier"),
-    RULE(MARKED_NO_STORE, "hot+calm+one_row+one_process+busy+lost+intent",
+    RULE(MARKED_NO_STORE, "hot+calm+one_row+one_process+busy+lost+intent+heavy",
          "joining and storing while marked"),
     WORLD(ACK_AFTER_BUMP, "hot+partitions+lost+after_commit", "success reported before the bump"),
     SCRIPT(KEEP_FOREIGN_MARKS, "hot+calm+one_row+sentinel+switches+crashes+locks+intent",

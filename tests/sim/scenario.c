@@ -147,7 +147,7 @@ static void apply_word(scenario *sc, tt_str word)
         {"lagging", &sc->lag_ns, 6 * MS},        {"slow_polls", &sc->poll_ns, 12 * MS},
         {"slow_engine", &sc->engine_ns, 4 * MS}, {"slow_probes", &sc->probe_ns, 40 * MS},
         {"no_wait", &sc->replica_wait_ms, 0},    {"long_stale", &sc->stale_ns, 500 * MS},
-        {"busy", &sc->think_ns, 300 * US},
+        {"busy", &sc->think_ns, 300 * US},       {"heavy", &sc->heavy_ns, 7 * MS},
     };
 
     for (size_t i = 0; i < TT_COUNT(numbers); i++)

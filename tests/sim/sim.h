@@ -104,7 +104,8 @@ typedef struct scenario {
     bool old_looks_open; /* an assumption broken: the old primary refuses writes, but does not say
                             that it is read-only; what is read around the cache is not checked */
     bool pendulum;       /* primaries: the first, another, the first again */
-    int64_t run_ns, delay_ns, lag_ns, think_ns, timeout_ns, probe_ns, poll_ns, engine_ns, stale_ns;
+    int64_t run_ns, delay_ns, lag_ns, think_ns, timeout_ns, probe_ns, poll_ns, engine_ns, stale_ns,
+        heavy_ns;
     int64_t mark_timeout_ms, lease_ms, tag_ttl_ms, entry_ttl_ms, grace_ns, replica_wait_ms;
     int64_t skew_ms[REDIS_MAX];
     int lost, slow, writes, locked, unknown_position, cached, commits, same_rows;
