@@ -111,7 +111,7 @@ static const mutant table[] = {
     WORLD(EPOCH_RUNID, "hot+one_row+sentinel+switches", "run_id only"),
     WORLD(EPOCH_REPLID, "hot+restarts", "replid only"),
     WORLD(GRACE, "hot+calm+one_row+sentinel+switches+slow_polls+busy+partitions", "no grace"),
-    WORLD(GRACE_FIRST, "hot+one_row+sentinel+switches+slow_polls+busy+crashes",
+    WORLD(GRACE_FIRST, "hot+calm+one_row+sentinel+switches+slow_polls+busy+crashes",
           "no wait on the first epoch"),
     WORLD(GRACE_READERS, "hot+one_row+sentinel+switches+slow_polls+busy+partitions",
           "readers exempt"),
