@@ -85,7 +85,7 @@ static int open_inside(const tt_config *config, tt_rules rules_off, const tt_db_
 
 tt_client *live_open(live *l, int process, const tt_db_driver *driver, int attempts)
 {
-    tt_config *config = make_config(l->setup.defer, process);
+    tt_config *config = make_config(l->setup.defer, l->setup.plain && process == 1 ? 2 : process);
     tt_error err = TT_ERROR_INIT;
     tt_client *client = NULL;
     int rc = -1;

@@ -149,6 +149,8 @@ typedef struct live_setup {
     bool outstanding_counts; /* take OUTSTANDING and DEFERRED for acknowledged */
     bool defer;              /* all processes defer, not just the first */
     int only_step;           /* of the victims; -1: all in turn */
+    bool plain;              /* processes alike, nobody invalidates by hand: that mends things */
+    int latest_share;        /* reads of the cell written last, in a hundred */
 } live_setup;
 
 typedef struct live {

@@ -36,7 +36,7 @@ static live *begin(void)
 
     faults_up();
     faults_tables();
-    l->setup = (live_setup){.only_step = -1};
+    l->setup = (live_setup){.only_step = -1, .latest_share = 25};
     atomic_store(&l->write_share, 30);
     return l;
 }

@@ -287,7 +287,7 @@ static int choose_counter(live_actor *a)
 {
     int latest = atomic_load(&a->l->latest);
 
-    if (latest < COUNTERS && live_random(a, 100) < 25)
+    if (latest < COUNTERS && live_random(a, 100) < a->l->setup.latest_share)
         return latest;
     if (live_random(a, 100) < 50)
         return live_random(a, 16);

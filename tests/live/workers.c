@@ -85,7 +85,7 @@ static void one_step(live_actor *a)
         adopt_token(a);
     else if (n >= 988)
         post_token(a);
-    else if (n == 987)
+    else if (n == 987 && !a->l->setup.plain)
         invalidate(a);
     else
         read_any(a);
