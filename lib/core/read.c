@@ -228,6 +228,13 @@ static tt_tag_kind parse(const tt_reply *r, tt_tag *tag, tt_tag_view *v)
     return r->kind == TT_REPLY_TEXT ? tt_tag_parse(r->text, tag) : TT_TAG_ABSENT;
 }
 
+/* Is it an entry, and of this very read? */
+static bool is_of_read(tt_read_op *op, tt_str found)
+{
+    return !op->rq->distrust && tt_entry_parse(found, &op->hit) &&
+           tt_str_eq(op->hit.key, op->rq->key_bytes);
+}
+
 /* Does the entry found serve this read? */
 static bool is_hit(tt_read_op *op, const tt_reply *found)
 {
@@ -237,8 +244,7 @@ static bool is_hit(tt_read_op *op, const tt_reply *found)
 
     if (!valid && op->rq->mode != TT_READ_EVENTUAL)
         return false;
-    if (found->kind != TT_REPLY_TEXT || !tt_entry_parse(found->text, &op->hit) ||
-        !tt_str_eq(op->hit.key, op->rq->key_bytes))
+    if (found->kind != TT_REPLY_TEXT || !is_of_read(op, found->text))
         return false;
     if (valid && tt_str_eq(op->hit.stamp, tt_stamp_str(&v->stamp)) &&
         (tt_barrier_met(op->hit.as_of, op->rq->owed) || !rule(op, TT_RULE_AS_OF_HIT)))
@@ -444,7 +450,7 @@ static void take_lease(tt_read_op *op, tt_act *act)
         op->token = tt_nonce_new(op->core->rng);
     args[0] = TT_STR("lease");
     args[1] = tt_nonce_str(&op->token);
-    args[2] = tt_stamp_str(&op->view.stamp);
+    args[2] = op->seize ? TT_STR("") : tt_stamp_str(&op->view.stamp);
     args[3] = tt_number_text(&op->numbers[0], op->core->cfg.lease_ms);
     op->cmds[0] = tt_cmd_script(op->rq->entry_key, args, TT_COUNT(args));
     cache_act(op, act, TT_READ_LEASE, 1);
@@ -511,6 +517,11 @@ static void after_lease(tt_read_op *op, const tt_answers *answers, int64_t now_n
     }
     if (is_hit(op, r)) {
         take_hit(op, act);
+        return;
+    }
+    if (!op->seize && tt_str_has_prefix(text, TT_STR("E1 ")) && !is_of_read(op, text)) {
+        op->seize = true;
+        take_lease(op, act);
         return;
     }
     if (text.n < 3 + TT_NONCE_BYTES || memcmp(text.p + 3, op->token.c, TT_NONCE_BYTES) != 0) {

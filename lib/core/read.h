@@ -30,7 +30,8 @@ typedef enum tt_read_mode {
 /* Owned by the caller, unchanged while the operation runs. */
 typedef struct tt_read_request {
     tt_read_mode mode;
-    bool cached; /* use entries and make one; needs the four keys below */
+    bool cached;   /* use entries and make one; needs the four keys below */
+    bool distrust; /* what lies under the key turned out to be no result: replace it */
     tt_str entry_key;
     tt_hash128 key_hash;
     tt_str key_bytes;
@@ -87,6 +88,7 @@ typedef struct tt_read_op {
     bool no_store; /* marked, unreadable, nameless: store nothing, join nobody */
     bool waited;   /* a bounded wait was had */
     bool leased;
+    bool seize;       /* take the lease whatever is there: an entry that nobody can use */
     tt_nonce token;   /* of the lease */
     tt_nonce version; /* for tags that are created */
     tt_flight *flight;

@@ -214,7 +214,9 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
     tt_tag tag;
     uint64_t now_ms;
 
-    if (!all_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR) {
+    if (!all_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
+        (answers->replies[0].kind == TT_REPLY_TEXT &&
+         tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_NEWER)) {
         cache_away(op, act);
         return;
     }

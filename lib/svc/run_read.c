@@ -210,9 +210,7 @@ static int run_outside(tt_drive *d, tt_read_request *rq, tt_session *s, tt_resul
     int rc = run_once(d, rq, s, out, info, err);
 
     if (rc == TT_E_ARGUMENT) {
-        /* Hostile or damaged bytes under our key are a miss: go around them. */
-        rq->cached = false;
-        rq->mode = rq->mode == TT_READ_COHERENT ? TT_READ_STRONG : rq->mode;
+        rq->distrust = true; /* hostile or damaged bytes under our key are a miss */
         rc = run_once(d, rq, s, out, info, err);
     }
     return rc;
