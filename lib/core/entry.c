@@ -92,6 +92,8 @@ void tt_entry_write(const tt_entry *e, tt_buf *out)
 {
     size_t start = out->n;
 
+    (void)tt_buf_reserve(out, MAGIC_BYTES + e->stamp.n + FIXED_BYTES + e->key.n + e->as_of.n +
+                                  e->payload.n + CHECKSUM_BYTES);
     tt_buf_put(out, "E1 ", MAGIC_BYTES);
     tt_buf_put_str(out, e->stamp);
     tt_buf_put_le32(out, (uint32_t)e->key.n);

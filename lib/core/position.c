@@ -6,41 +6,36 @@
 
 /* ---- points ---- */
 
-static bool source_ok(tt_str source)
-{
-    if (source.n == 0 || source.n > TT_SOURCE_MAX)
-        return false;
-    for (size_t i = 0; i < source.n; i++) {
-        unsigned char c = (unsigned char)source.p[i];
-
-        if (c <= ' ' || c == 0x7f || c == ',' || c == '@')
-            return false;
-    }
-    return true;
-}
-
 static bool number_ok(tt_str digits, uint64_t *n)
 {
     return digits.n > 0 && digits.p[0] != '0' && tt_str_u64(digits, n);
 }
 
+/* Called several times for every read: one pass over the bytes. */
 int tt_points_next(tt_str *rest, tt_point *out)
 {
-    tt_str after = *rest, item = tt_str_cut(&after, ',');
-    size_t colon = item.n;
+    const char *colon = NULL;
+    size_t source_n, i = 0;
     uint64_t n;
 
     if (rest->n == 0)
         return 0;
-    if (after.p && after.n == 0)
-        return -1; /* a comma at the end */
-    while (colon > 0 && item.p[colon - 1] != ':')
-        colon--;
-    if (colon == 0 || !source_ok((tt_str){item.p, colon - 1}) ||
-        !number_ok((tt_str){item.p + colon, item.n - colon}, &n))
+    for (; i < rest->n && rest->p[i] != ','; i++) {
+        unsigned char c = (unsigned char)rest->p[i];
+
+        if (c <= ' ' || c == 0x7f || c == '@')
+            return -1;
+        if (c == ':')
+            colon = rest->p + i;
+    }
+    if (!colon || i + 1 == rest->n) /* ... a comma at the end */
         return -1;
-    *out = (tt_point){{item.p, colon - 1}, n};
-    *rest = after;
+    source_n = (size_t)(colon - rest->p);
+    if (source_n == 0 || source_n > TT_SOURCE_MAX ||
+        !number_ok((tt_str){colon + 1, i - source_n - 1}, &n))
+        return -1;
+    *out = (tt_point){{rest->p, source_n}, n};
+    *rest = i < rest->n ? (tt_str){rest->p + i + 1, rest->n - i - 1} : (tt_str){NULL, 0};
     return 1;
 }
 
