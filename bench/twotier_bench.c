@@ -1,7 +1,7 @@
 /* twotier_bench.c: the library beside bare clients: every line of the table of speeds to reach.
  *
  *   twotier-bench --config FILE --servers TOOL DIR [--json FILE] [--pin] [--rounds N]
- *                 [--round-ms N] [--only PATH]
+ *                 [--round-ms N] [--only PATH] [--markdown FILE] [--peer WRITE READ]
  *
  * `./dev bench` starts the servers and runs it. The two sides run in turn, in short rounds, within
  * one run, on the same keys (Zipf 0.99 of 10,000), the same servers, with as many connections to
@@ -150,6 +150,11 @@ static bench_options parse_options(char **argv)
         } else if (strcmp(name, "--servers") == 0) {
             o.servers[0] = value(name, *at);
             o.servers[1] = value(name, *++at);
+        } else if (strcmp(name, "--markdown") == 0) {
+            o.markdown = value(name, *at);
+        } else if (strcmp(name, "--peer") == 0) {
+            o.peer[0] = value(name, *at);
+            o.peer[1] = value(name, *++at);
         } else if (strcmp(name, "--rounds") == 0) {
             o.rounds = number(name, *at, BENCH_ROUNDS_MAX);
         } else if (strcmp(name, "--round-ms") == 0) {
@@ -259,6 +264,39 @@ static void count_one(bench *b)
     bench_die("%s: no such row", b->opt.only);
 }
 
+static FILE *open_markdown(const bench *b)
+{
+    FILE *f = fopen(b->opt.markdown, "a");
+
+    if (!f)
+        bench_die("%s: cannot be written", b->opt.markdown);
+    return f;
+}
+
+/* Before the rows, of which the last makes the entries invalid. */
+static bool with_peers(bench *b)
+{
+    FILE *f = b->opt.markdown ? open_markdown(b) : stdout;
+    int stale = bench_peers(b, f);
+
+    if (f != stdout && fclose(f) != 0)
+        bench_die("%s: could not be written", b->opt.markdown);
+    bench_warm(b, b->hit);
+    return stale == 0;
+}
+
+static void append_markdown(const bench *b, const bench_row *rows, int n)
+{
+    FILE *f = open_markdown(b);
+
+    (void)fprintf(f, "\n");
+    bench_put_markdown(f, rows, n);
+    (void)fprintf(f, "\nMachine: %s. %d rounds of %d ms of each side in turn.\n", bench_machine(b),
+                  b->opt.rounds, b->opt.round_ms);
+    if (fclose(f) != 0)
+        bench_die("%s: could not be written", b->opt.markdown);
+}
+
 int main(int argc, char **argv)
 {
     static bench_row rows[BENCH_ROWS_MAX];
@@ -271,6 +309,7 @@ int main(int argc, char **argv)
         pin();
     bench_zipf_init();
     bench_open(&b);
+    (void)bench_machine(&b); /* with its load before we add to it */
     if (b.opt.instructions_only) {
         count_one(&b);
         bench_close(&b);
@@ -278,8 +317,12 @@ int main(int argc, char **argv)
     }
     bench_load(&b);
     b.map = bare_map_new();
+    if (b.opt.peer[0])
+        ok = with_peers(&b);
     run_all(&b, rows, &n);
     bench_print(&b, rows, n);
+    if (b.opt.markdown)
+        append_markdown(&b, rows, n);
     if (bench_wanted(&b, "hit in Redis"))
         print_ceiling(&b);
     if (atomic_load(&b.misses_elsewhere))

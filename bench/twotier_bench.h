@@ -14,6 +14,7 @@
 
 #include <hiredis.h>
 #include <mysql.h>
+#include <stdio.h>
 #include <twotier/twotier.h>
 
 #include "svc/client.h"
@@ -32,6 +33,7 @@ enum {
 
 typedef struct bench_options {
     const char *config, *json, *servers[2]; /* the tool, and its directory */
+    const char *markdown, *peer[2];         /* HOST:PORT for writes, for reads */
     bool pin, instructions_only;
     const char *only; /* rows whose path begins with this */
     int rounds, round_ms;
@@ -77,7 +79,7 @@ typedef struct bench_worker {
     uint64_t rng;
     int64_t unique;
     redisContext *redis;
-    bare_db *db[TT_NODES_MAX];
+    bare_db *db[TT_NODES_MAX], *peer;
     /* the nodes that our reads went to, for the bare reads of the next round to go to as well */
     unsigned char *route;
     size_t routed, replayed;
@@ -165,7 +167,9 @@ void bench_settle_posts(bench *b);
 redisContext *bare_redis_open(const bench *b);
 bare_db *bare_db_open(const tt_db_target *target);
 void bare_db_close(bare_db *db);
-void bare_db_read(bare_db *db, int64_t id, int64_t unique);
+/* The number in the row, which each write makes higher by one. */
+int64_t bare_db_read(bare_db *db, int64_t id, int64_t unique);
+void bare_db_write(bare_db *db, int64_t id);
 struct bare_map *bare_map_new(void);
 void bare_map_free(struct bare_map *m);
 
@@ -189,5 +193,12 @@ void bench_memory(bench *b, bench_row *out);
 const char *bench_machine(const bench *b);
 void bench_print(const bench *b, const bench_row *rows, int n);
 void bench_write_json(const bench *b, const bench_row *rows, int n);
+/* The rows as a table for the README. */
+void bench_put_markdown(FILE *f, const bench_row *rows, int n);
+
+/* ---- twotier_bench_peers.c ------------------------------------------------------------------ */
+
+/* How many of our ways read back something stale. */
+int bench_peers(bench *b, FILE *f);
 
 #endif

@@ -115,7 +115,7 @@ void bare_db_close(bare_db *db)
     free(db);
 }
 
-void bare_db_read(bare_db *db, int64_t id, int64_t unique)
+int64_t bare_db_read(bare_db *db, int64_t id, int64_t unique)
 {
     if (!db->read)
         ready_read(db);
@@ -125,6 +125,16 @@ void bare_db_read(bare_db *db, int64_t id, int64_t unique)
         mysql_stmt_fetch(db->read) != MYSQL_NO_DATA || db->numbers[0] != id)
         bench_die("a bare read failed: %s", mysql_stmt_error(db->read));
     (void)mysql_stmt_free_result(db->read);
+    return db->numbers[2];
+}
+
+void bare_db_write(bare_db *db, int64_t id)
+{
+    if (!db->write)
+        db->write = prepare(db, bench_write_sql, 1);
+    db->params[0] = id;
+    if (mysql_stmt_execute(db->write) != 0 || mysql_stmt_affected_rows(db->write) != 1)
+        bench_die("a bare write failed: %s", mysql_stmt_error(db->write));
 }
 
 /* Where our side's reads of the round before went, in the same order. */
@@ -139,7 +149,7 @@ static bare_db *next_node(bench_worker *w)
 
 void bare_plain(bench_worker *w)
 {
-    bare_db_read(next_node(w), bench_draw(&w->rng), 0);
+    (void)bare_db_read(next_node(w), bench_draw(&w->rng), 0);
 }
 
 /* Look (MGET of five, the entry not there), read, store what a fill stores, for as long. */
@@ -151,7 +161,7 @@ void bare_miss(bench_worker *w)
 
     (void)snprintf(key, sizeof(key), "bare:%032llx", (unsigned long long)++w->unique);
     mget(w, id, key, false);
-    bare_db_read(next_node(w), id, w->unique);
+    (void)bare_db_read(next_node(w), id, w->unique);
     if (redisAppendCommand(w->redis, "SET %s %b PX 1000", key, entry,
                            TT_MIN(w->b->entry_bytes, sizeof(entry))) != REDIS_OK)
         bench_die("Redis: %s", w->redis->errstr);
@@ -178,15 +188,9 @@ static void set_keys(bench_worker *w, bool term)
 
 void bare_write(bench_worker *w)
 {
-    bare_db *db = w->db[0];
-
-    if (!db->write)
-        db->write = prepare(db, bench_write_sql, 1);
-    db->params[0] = bench_draw(&w->rng);
-    w->unique = db->params[0];
+    w->unique = bench_draw(&w->rng);
     set_keys(w, true);
-    if (mysql_stmt_execute(db->write) != 0 || mysql_stmt_affected_rows(db->write) != 1)
-        bench_die("a bare write failed: %s", mysql_stmt_error(db->write));
+    bare_db_write(w->db[0], w->unique);
     set_keys(w, false);
 }
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -30,13 +31,20 @@ const char *bench_machine(const bench *b)
     const tt_svc_node *n = &b->client->nodes[0];
     struct utsname u;
     char cpu[128];
+    double load;
 
+    if (text[0])
+        return text;
     cpu_model(cpu, sizeof(cpu));
+    if (getloadavg(&load, 1) != 1)
+        load = -1;
     (void)uname(&u);
     (void)tt_link_peer(b->client->links, &peer);
-    (void)snprintf(text, sizeof(text), "%ld x %s, %s %.40s, %.40s, Redis %.20s, %.60s, loopback%s",
+    (void)snprintf(text, sizeof(text),
+                   "%ld x %s, %s %.40s, %.40s, Redis %.20s, client library %.40s, loopback, load "
+                   "of the machine before %.1f%s",
                    sysconf(_SC_NPROCESSORS_ONLN), cpu, u.sysname, u.release, n->version,
-                   peer.version, mysql_get_client_info(),
+                   peer.version, mysql_get_client_info(), load,
                    b->opt.pin ? ", client and servers on one core" : "");
     return text;
 }
@@ -107,4 +115,24 @@ void bench_write_json(const bench *b, const bench_row *rows, int n)
     (void)fprintf(f, "\n]}\n");
     if (fclose(f) != 0)
         bench_die("%s: could not be written", b->opt.json);
+}
+
+void bench_put_markdown(FILE *f, const bench_row *rows, int n)
+{
+    (void)fprintf(f, "| path | threads | twotier | hand-written | unit | ratio (95 %% interval) | "
+                     "to reach | instructions: own + libraries |\n"
+                     "| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    for (int i = 0; i < n; i++) {
+        const bench_row *r = &rows[i];
+        char limit[32] = "-";
+
+        if (!r->measured)
+            continue;
+        if (r->limit > 0)
+            (void)snprintf(limit, sizeof(limit), "%s %.2f%s", r->at_least ? "at least" : "at most",
+                           r->limit, bench_row_ok(r) ? "" : ": missed");
+        (void)fprintf(f, "| %s | %d | %.1f | %.1f | %s | %.2f (%.2f to %.2f) | %s | %s |\n",
+                      r->path, r->threads, r->ours, r->bare, r->unit, r->ratio, r->low, r->high,
+                      limit, r->instructions);
+    }
 }

@@ -134,6 +134,7 @@ void bench_worker_close(bench_worker *w)
     w->b->unique = TT_MAX(w->b->unique, w->unique + 1);
     for (int i = 0; i < TT_NODES_MAX; i++)
         bare_db_close(w->db[i]);
+    bare_db_close(w->peer);
     redisFree(w->redis);
     free(w->route);
 }

@@ -1,0 +1,171 @@
+/* The same point read by other ways: directly by the bare client, through a proxy, and by the
+ * library without and with its cache; and who reads back what he has just written. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "twotier_bench.h"
+
+enum { READ_BACKS = 1000 };
+
+/* ---- point reads ---------------------------------------------------------------------------- */
+
+/* A connection to one replica; of many connections as many to each. */
+static void direct(bench_worker *w)
+{
+    int replicas = w->b->client->n_nodes - 1;
+    int node = replicas > 0 ? 1 + w->index % replicas : 0;
+
+    (void)bare_db_read(w->db[node], bench_draw(&w->rng), 0);
+}
+
+/* HOST:PORT, with the account of the configuration. */
+static bare_db *open_peer(const bench *b, const char *address)
+{
+    tt_db_target t = b->client->nodes[0].target;
+    const char *colon = strrchr(address, ':');
+    char host[256];
+    bare_db *db;
+
+    if (!colon || (size_t)(colon - address) >= sizeof(host))
+        bench_die("%s: expected HOST:PORT", address);
+    memcpy(host, address, (size_t)(colon - address));
+    host[colon - address] = '\0';
+    t.host = host;
+    t.socket = NULL;
+    t.port = (unsigned)strtoul(colon + 1, NULL, 10);
+    db = bare_db_open(&t);
+    return db;
+}
+
+static void through_peer(bench_worker *w)
+{
+    if (!w->peer)
+        w->peer = open_peer(w->b, w->b->opt.peer[1]);
+    (void)bare_db_read(w->peer, bench_draw(&w->rng), 0);
+}
+
+/* ---- reading back one's own writes ---------------------------------------------------------- */
+
+typedef struct back {
+    bench *b;
+    bare_db *write, *read;
+    tt_session *session;
+    const tt_statement *by;
+} back;
+
+static int64_t seen_by_bare(back *k, int64_t id)
+{
+    bare_db_write(k->write, id);
+    return bare_db_read(k->read, id, 0);
+}
+
+static int64_t seen_by_ours(back *k, int64_t id)
+{
+    tt_value params[] = {tt_int(id), tt_int(0)};
+    tt_error err = TT_ERROR_INIT;
+    tt_result *r = NULL;
+    int64_t n = -1;
+
+    if (tt_statement_write(k->b->write, k->session, params, 1, NULL, NULL, &err) != 0 ||
+        tt_statement_read(k->by, k->session, params, 2, NULL, &r, NULL, &err) != 0)
+        bench_die("%s", err.message);
+    if (tt_result_int(r, 0, 2, &n) != 0)
+        bench_die("a read brought no number");
+    tt_result_free(r);
+    return n;
+}
+
+/* How many of READ_BACKS reads do not see the write just before them. */
+static int count_stale(back *k, int64_t (*seen)(back *k, int64_t id))
+{
+    bare_db *truth = bare_db_open(&k->b->client->nodes[0].target);
+    uint64_t rng = 99;
+    int stale = 0;
+
+    for (int i = 0; i < READ_BACKS; i++) {
+        int64_t id = bench_draw(&rng), got = seen(k, id);
+
+        stale += got != bare_db_read(truth, id, 0);
+    }
+    bare_db_close(truth);
+    return stale;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+typedef struct contender {
+    const char *name;
+    bench_call *call;
+} contender;
+
+static void put_row(FILE *f, const char *name, const bench_row *one, const bench_row *many,
+                    const char *stale)
+{
+    (void)fprintf(f, "| %s | %.0f | %.2f (%.2f to %.2f) | %.0f | %.2f (%.2f to %.2f) | %s |\n",
+                  name, one->ours, one->ratio, one->low, one->high, many->ours, many->ratio,
+                  many->low, many->high, stale);
+}
+
+static int stale_of(bench *b, int which)
+{
+    back k = {.b = b};
+    tt_error err = TT_ERROR_INIT;
+    int stale;
+
+    if (which < 2) {
+        k.write = which ? open_peer(b, b->opt.peer[0]) : bare_db_open(&b->client->nodes[0].target);
+        k.read = which ? open_peer(b, b->opt.peer[1]) : bare_db_open(&b->client->nodes[1].target);
+        stale = count_stale(&k, seen_by_bare);
+        bare_db_close(k.write);
+        bare_db_close(k.read);
+        return stale;
+    }
+    k.by = which == 2 ? b->plain : b->hit;
+    if (tt_session_new(b->client, &k.session, &err) != 0)
+        bench_die("%s", err.message);
+    stale = count_stale(&k, seen_by_ours);
+    tt_session_free(k.session);
+    return stale;
+}
+
+int bench_peers(bench *b, FILE *f)
+{
+    static const contender all[] = {
+        {"the bare client, straight to the replicas", direct},
+        {"MySQL Router, read and write ports", through_peer},
+        {"twotier, without cache", bench_plain},
+        {"twotier, from Redis", bench_hit},
+    };
+    bench_row one[TT_COUNT(all)], many[TT_COUNT(all)];
+    int bad = 0;
+
+    memset(one, 0, sizeof(one));
+    memset(many, 0, sizeof(many));
+    for (size_t i = 0; i < TT_COUNT(all); i++) {
+        bench_path path = {.name = all[i].name,
+                           .threads = 1,
+                           .unit = "us",
+                           .burst = 1,
+                           .ours = all[i].call,
+                           .bare = direct};
+
+        bench_measure(b, &path, &one[i]);
+        path.threads = 32;
+        path.unit = "calls/s";
+        bench_measure(b, &path, &many[i]);
+    }
+    (void)fprintf(f,
+                  "| point read of one row of 700 bytes | 1 connection, us | ratio to direct | 32 "
+                  "connections, per s | ratio to direct | own write read back stale, of %d |\n"
+                  "| --- | --- | --- | --- | --- | --- |\n",
+                  READ_BACKS);
+    for (size_t i = 0; i < TT_COUNT(all); i++) {
+        int stale = stale_of(b, (int)i);
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%d", stale);
+        put_row(f, all[i].name, &one[i], &many[i], text);
+        bad += i >= 2 && stale > 0;
+    }
+    return bad;
+}
