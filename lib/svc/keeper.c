@@ -6,7 +6,14 @@
 #include "svc/deferred.h"
 #include "svc/drive.h"
 
-enum { WATCH_MS = 5, KEEP_MS = 20, POOLS_EVERY = 25, DRAIN_EVERY = 25, REPAIRS_A_ROUND = 64 };
+enum {
+    WATCH_MS = 5,
+    KEEP_MS = 20,
+    POOLS_EVERY = 25,
+    DRAIN_EVERY = 25,
+    DOUBT_EVERY = 15,
+    REPAIRS_A_ROUND = 64
+};
 
 /* Sleep, but end at once when the client stops; false then. */
 static bool nap(tt_client *c, int64_t ms)
@@ -96,6 +103,23 @@ static void check_policy(tt_client *c)
             peer.policy);
 }
 
+/* Has the primary gone, or another node taken its place? Hits would not notice: what they are
+ * served carries the old term until somebody gives it a new one. */
+static bool primary_is_doubtful(tt_client *c)
+{
+    bool open = false, doubtful;
+    int primary;
+
+    pthread_mutex_lock(&c->mu);
+    primary = c->core.topology.primary;
+    for (int i = 0; i < c->n_nodes; i++)
+        open = open || (i != primary && c->nodes[i].reached && !c->nodes[i].read_only);
+    doubtful = primary < 0 || (c->nodes[primary].reached && c->nodes[primary].read_only) ||
+               (!c->nodes[primary].reached && open);
+    pthread_mutex_unlock(&c->mu);
+    return doubtful;
+}
+
 void *tt_keeper_main(void *client)
 {
     tt_client *c = client;
@@ -106,6 +130,8 @@ void *tt_keeper_main(void *client)
             check_policy(c);
         }
         tt_client_repair(c);
+        if (round % DOUBT_EVERY == 0 && primary_is_doubtful(c))
+            (void)tt_drive_discover(c, tt_client_now(c) + TT_NS_PER_S);
         if (round % POOLS_EVERY == 0)
             tend_pools(c);
         if (c->deferred && round % DRAIN_EVERY == 0)
