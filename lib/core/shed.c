@@ -10,6 +10,12 @@ void tt_shed_init(tt_shed *s, int limit)
     tt_list_init(&s->line);
 }
 
+void tt_shed_change(tt_shed *s, int limit)
+{
+    s->limit = limit;
+    s->max_line = limit * LINE_FOR_EACH;
+}
+
 tt_shed_verdict tt_shed_enter(tt_shed *s, tt_waiter *w)
 {
     if (s->limit == 0 || s->active < s->limit) {

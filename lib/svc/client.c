@@ -52,6 +52,12 @@ static void release(void *result)
     tt_result_free(result);
 }
 
+/* As core/shed.h counts them. */
+static int primary_reads(const struct tt_settings *s)
+{
+    return s->database.primary_read_limit ? s->database.primary_read_limit : -1;
+}
+
 static void init_core(tt_client *c, tt_rules rules_off)
 {
     const struct tt_settings *s = &c->settings;
@@ -64,8 +70,7 @@ static void init_core(tt_client *c, tt_rules rules_off)
                           .lease_ms = s->cache.lease_timeout_ms,
                           .tag_ttl_ms = s->cache.tag_ttl_ms,
                           .kill_wait_ms = KILL_WAIT_MS,
-                          .primary_reads =
-                              s->database.primary_read_limit ? s->database.primary_read_limit : -1,
+                          .primary_reads = primary_reads(s),
                           .term_key = tt_str_c(c->term_key)};
     tt_health_config health = {.max_lag_ms = s->database.health.max_lag_ms,
                                .stale_after_ms = s->database.health.stale_after_ms,
@@ -75,16 +80,21 @@ static void init_core(tt_client *c, tt_rules rules_off)
     tt_core_set_rules(&c->core, rules_off);
 }
 
+static tt_nodepool_options pool_options(const struct tt_settings *s)
+{
+    return (tt_nodepool_options){.min = s->database.pool.min,
+                                 .max = s->database.pool.max,
+                                 .max_waiters = s->database.pool.max_waiters,
+                                 .wait_timeout_ms = s->database.pool.wait_timeout_ms,
+                                 .max_lifetime_ms = s->database.pool.max_lifetime_ms,
+                                 .idle_check_ms = s->database.pool.idle_check_ms};
+}
+
 static int add_node(tt_client *c, const struct tt_conf_node *conf, tt_error *err)
 {
     const struct tt_settings *s = &c->settings;
     tt_svc_node *n = &c->nodes[c->n_nodes];
-    tt_nodepool_options pool = {.min = s->database.pool.min,
-                                .max = s->database.pool.max,
-                                .max_waiters = s->database.pool.max_waiters,
-                                .wait_timeout_ms = s->database.pool.wait_timeout_ms,
-                                .max_lifetime_ms = s->database.pool.max_lifetime_ms,
-                                .idle_check_ms = s->database.pool.idle_check_ms};
+    tt_nodepool_options pool = pool_options(s);
 
     n->client = c;
     n->index = c->n_nodes;
@@ -194,6 +204,11 @@ void tt_client_apply_locked(tt_client *c)
                                           ? TT_MIN(s->cache.entry_max_bytes,
                                                    s->cache.local.max_bytes / (4 * TT_LOCAL_SHARDS))
                                           : s->cache.entry_max_bytes);
+    c->core.cfg.intent = s->cache.write_policy == TT_CONF_WRITE_INTENT;
+    /* Not before its table is there: the keeper sees to that. */
+    c->core.cfg.defer = c->deferred && s->cache.when_unavailable == TT_CONF_AWAY_DEFER;
+    tt_shed_change(&c->core.shed, primary_reads(s));
+    c->core.cfg.tag_ttl_ms = s->cache.tag_ttl_ms;
     c->core.cfg.replica_wait_ms = s->database.replica_wait_ms;
     c->core.cfg.mark_timeout_ms = s->cache.mark_timeout_ms;
     c->core.cfg.lease_ms = s->cache.lease_timeout_ms;
@@ -331,6 +346,7 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
 
 int tt_client_change(tt_client *c, const struct tt_settings *next, tt_error *err)
 {
+    tt_nodepool_options pool;
     const struct tt_key *keys;
     size_t n;
     int rc;
@@ -343,7 +359,10 @@ int tt_client_change(tt_client *c, const struct tt_settings *next, tt_error *err
             tt_settings_take(&c->settings, next, &keys[i]);
     if (rc == 0)
         tt_client_apply_locked(c);
+    pool = pool_options(&c->settings);
     pthread_mutex_unlock(&c->mu);
+    for (int i = 0; rc == 0 && i < c->n_nodes; i++)
+        tt_nodepool_change(c->nodes[i].pool, &pool);
     return rc;
 }
 

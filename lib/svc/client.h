@@ -88,7 +88,7 @@ typedef struct tt_client {
     tt_cache cache;     /* Redis or the process */
     tt_link_set *links; /* NULL without Redis */
     tt_local *local;    /* NULL unless cache.scope is process */
-    bool deferred;      /* the deferred table is in use */
+    bool deferred;      /* the deferred table is there; of the keeper, to set under mu */
 
     tt_watch watch;
 

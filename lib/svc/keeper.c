@@ -120,6 +120,23 @@ static bool primary_is_doubtful(tt_client *c)
     return doubtful;
 }
 
+/* Writes are to be deferred, by a configuration that was read again: first the table. */
+static void begin_deferring(tt_client *c)
+{
+    tt_error err = TT_ERROR_INIT;
+    bool wanted;
+
+    pthread_mutex_lock(&c->mu);
+    wanted = c->cached && c->settings.cache.when_unavailable == TT_CONF_AWAY_DEFER;
+    pthread_mutex_unlock(&c->mu);
+    if (!wanted || tt_deferred_prepare(c, &err) != 0)
+        return;
+    pthread_mutex_lock(&c->mu);
+    c->deferred = true;
+    tt_client_apply_locked(c);
+    pthread_mutex_unlock(&c->mu);
+}
+
 void *tt_keeper_main(void *client)
 {
     tt_client *c = client;
@@ -134,7 +151,11 @@ void *tt_keeper_main(void *client)
             (void)tt_drive_discover(c, tt_client_now(c) + TT_NS_PER_S);
         if (round % POOLS_EVERY == 0)
             tend_pools(c);
-        if (c->deferred && round % DRAIN_EVERY == 0)
+        if (round % DRAIN_EVERY != 0)
+            continue;
+        if (!c->deferred)
+            begin_deferring(c);
+        else
             while (tt_deferred_drain(c) > 0)
                 ;
     }

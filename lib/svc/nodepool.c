@@ -16,7 +16,7 @@ struct tt_nodepool {
     const tt_clock *clock;
     tt_watch *watch;
     const tt_db_target *target;
-    int64_t wait_timeout_ms;
+    _Atomic int64_t wait_timeout_ms;
 
     tt_bench bench; /* where callers in line sleep */
 
@@ -32,15 +32,28 @@ typedef struct caller {
     atomic_int word;
 } caller;
 
+static tt_pool_config config_of(const tt_nodepool_options *o)
+{
+    return (tt_pool_config){.min = o->min,
+                            .max = o->max,
+                            .max_waiters = o->max_waiters,
+                            .idle_check_ns = o->idle_check_ms * TT_NS_PER_MS,
+                            .max_lifetime_ns = o->max_lifetime_ms * TT_NS_PER_MS};
+}
+
+void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options)
+{
+    atomic_store(&p->wait_timeout_ms, options->wait_timeout_ms);
+    pthread_mutex_lock(&p->mu);
+    p->pool.config = config_of(options);
+    pthread_mutex_unlock(&p->mu);
+}
+
 int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_watch *watch,
                     const tt_db_target *target, const tt_nodepool_options *options,
                     tt_nodepool **out)
 {
-    tt_pool_config config = {.min = options->min,
-                             .max = options->max,
-                             .max_waiters = options->max_waiters,
-                             .idle_check_ns = options->idle_check_ms * TT_NS_PER_MS,
-                             .max_lifetime_ns = options->max_lifetime_ms * TT_NS_PER_MS};
+    tt_pool_config config = config_of(options);
     tt_nodepool *p = tt_new(a, sizeof(*p));
     uint64_t seed;
 
@@ -50,7 +63,7 @@ int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_watch *watc
     p->clock = clock;
     p->watch = watch;
     p->target = target;
-    p->wait_timeout_ms = options->wait_timeout_ms;
+    atomic_init(&p->wait_timeout_ms, options->wait_timeout_ms);
     tt_rng_kernel.fill(tt_rng_kernel.ctx, &seed, sizeof(seed));
     tt_pool_init(&p->pool, &config, seed);
     if (pthread_mutex_init(&p->mu, NULL) != 0) {
@@ -183,7 +196,8 @@ static tt_db_status refuse(tt_nodepool *p, bool full, tt_error *err)
 tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **out, tt_error *err)
 {
     int64_t now_ns = tt_now_ns(p->clock);
-    int64_t until_ns = TT_MIN(deadline_ns, now_ns + p->wait_timeout_ms * TT_NS_PER_MS);
+    int64_t until_ns =
+        TT_MIN(deadline_ns, now_ns + atomic_load(&p->wait_timeout_ms) * TT_NS_PER_MS);
     tt_pool_verdict verdict;
     tt_conn *conn;
     caller c;

@@ -20,6 +20,8 @@ typedef struct tt_nodepool_counts {
 
 typedef struct tt_nodepool tt_nodepool;
 
+/* Other bounds from now on. Any thread. */
+void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options);
 /* `target`, `clock`, `watch` are borrowed for the life of the pool. */
 TT_MUST int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_watch *watch,
                             const tt_db_target *target, const tt_nodepool_options *options,
