@@ -1,5 +1,6 @@
 #include "demo/demo.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,13 +73,16 @@ enum demo_server demo_server_of(const demo *d, const demo_answer *a)
 
 static void count(demo *d, const demo_answer *a)
 {
+    static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
     demo_times *times = &d->times[demo_server_of(d, a)];
 
+    (void)pthread_mutex_lock(&mu);
     d->reads++;
     if (a->rc != 0)
         d->failed_reads++;
     else if (times->n < DEMO_TIMES_MAX)
         times->us[times->n++] = (uint32_t)(a->took_ns / 1000);
+    (void)pthread_mutex_unlock(&mu);
 }
 
 demo_answer demo_read(demo *d, tt_client *client, tt_session *session, const demo_question *q)
@@ -157,6 +161,16 @@ void demo_tally_add(demo_tally *t, const demo *d, const demo_answer *a)
     t->n[demo_server_of(d, a)]++;
     if (t->times.n < DEMO_TIMES_MAX)
         t->times.us[t->times.n++] = (uint32_t)(a->took_ns / 1000);
+}
+
+void demo_tally_merge(demo_tally *sum, const demo_tally *t)
+{
+    for (int i = 0; i < DEMO_SERVERS; i++)
+        sum->n[i] += t->n[i];
+    sum->total += t->total;
+    sum->failed += t->failed;
+    for (uint32_t i = 0; i < t->times.n && sum->times.n < DEMO_TIMES_MAX; i++)
+        sum->times.us[sum->times.n++] = t->times.us[i];
 }
 
 static int by_size(const void *a, const void *b)

@@ -8,7 +8,7 @@
 #include "common/text.h"
 #include "teachtrack/generator.h"
 
-enum { DEMO_NODES = 3, DEMO_TIMES_MAX = 20000, DEMO_CELL_MAX = 160 };
+enum { DEMO_NODES = 3, DEMO_TIMES_MAX = 60000, DEMO_CELL_MAX = 160 };
 
 /* Who served a read, for the summary. */
 enum demo_server { DEMO_PRIMARY, DEMO_REPLICA1, DEMO_REPLICA2, DEMO_CACHE, DEMO_SERVERS };
@@ -77,6 +77,7 @@ typedef struct demo_question {
 
 extern const char demo_seats_sql[], demo_seats_tag[];
 
+/* Any thread. */
 demo_answer demo_read(demo *d, tt_client *client, tt_session *session, const demo_question *q);
 /* Seats of a subject, cached or not. */
 demo_answer demo_seats(demo *d, tt_client *client, tt_session *session, int64_t subject,
@@ -86,6 +87,7 @@ demo_answer demo_set_seats(tt_client *client, tt_session *session, int64_t subje
 bool demo_is_fresh(demo *d, const demo_answer *a, int64_t expected);
 enum demo_server demo_server_of(const demo *d, const demo_answer *a);
 
+void demo_tally_merge(demo_tally *sum, const demo_tally *t);
 void demo_tally_add(demo_tally *t, const demo *d, const demo_answer *a);
 int64_t demo_median_ns(demo_times *times);
 

@@ -1,7 +1,16 @@
 /* What the two tiers do while all is well, or late. Each step checks what it claims. */
 #include "demo/demo.h"
 
-enum { SUBJECT = 17, SCHOOL = 12, REPORT_READS = 2000, POPULAR = 200 };
+#include <pthread.h>
+
+enum {
+    SUBJECT = 17,
+    SCHOOL = 12,
+    REPORT_READS = 2000,
+    POPULAR = 200,
+    CALLERS = 8,
+    CALLER_READS = 200
+};
 
 static const demo_question school_report = {
     .sql = "SELECT CAST(SUM(l.minutes) AS SIGNED) FROM lessons l "
@@ -17,9 +26,44 @@ static int64_t seats_now(demo *d, int64_t subject)
     return demo_read(d, d->client, NULL, &q).number;
 }
 
-static bool both_served(const demo_tally *t)
+typedef struct caller {
+    demo *d;
+    pthread_t thread;
+    int number;
+    demo_tally tally;
+} caller;
+
+static void *call(void *arg)
 {
-    return t->n[DEMO_REPLICA1] >= 40 && t->n[DEMO_REPLICA2] >= 40;
+    caller *c = arg;
+
+    for (int i = 0; i < CALLER_READS; i++) {
+        demo_answer a = demo_seats(c->d, c->d->client, NULL, 1 + c->number * 500 + i, false);
+
+        demo_tally_add(&c->tally, c->d, &a);
+    }
+    return NULL;
+}
+
+/* At the same time: a lone caller would stay with the replica that answers a little faster. */
+static void call_together(demo *d, demo_tally *sum)
+{
+    static caller callers[CALLERS];
+
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){.d = d, .number = i};
+        demo_must(pthread_create(&callers[i].thread, NULL, call, &callers[i]) ? TT_E_LIMIT : 0,
+                  "starting a thread", &(tt_error)TT_ERROR_INIT);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        (void)pthread_join(callers[i].thread, NULL);
+        demo_tally_merge(sum, &callers[i].tally);
+    }
+}
+
+static bool both_serve(const demo_tally *t)
+{
+    return t->n[DEMO_REPLICA1] >= t->total / 10 && t->n[DEMO_REPLICA2] >= t->total / 10;
 }
 
 void demo_spread(demo *d)
@@ -31,17 +75,16 @@ void demo_spread(demo *d)
     demo_title(d, "Reads are spread over the replicas");
     a = demo_seats(d, d->client, NULL, SUBJECT, false);
     demo_show(d, &a, "subject %d and its teacher, not cached", SUBJECT);
-    /* The faster replica is preferred: the other gets its turn within a few health checks. */
-    while (t.total < 400 || (!both_served(&t) && t.total < 4000)) {
-        a = demo_seats(d, d->client, NULL, 1 + t.total % 6000, false);
-        demo_tally_add(&t, d, &a);
-        if (t.total % 20 == 0)
-            demo_sleep_ms(10);
-    }
-    (void)snprintf(asked, sizeof(asked), "%u subjects, not cached", t.total);
+    do { /* a replica that was slow at first gets its share with the next health checks */
+        call_together(d, &t);
+        demo_sleep_ms(100);
+    } while (!both_serve(&t) && t.total < CALLERS * CALLER_READS * 20);
+    (void)snprintf(asked, sizeof(asked), "%u reads, not cached, 8 at a time", t.total);
     demo_row_tally(d, &t, asked);
-    demo_check(d, t.failed == 0 && both_served(&t), "both replicas took part");
-    demo_check(d, t.n[DEMO_PRIMARY] <= 40, "the primary is left to the writes");
+    demo_check(
+        d, t.failed == 0 && t.n[DEMO_REPLICA1] >= t.total / 5 && t.n[DEMO_REPLICA2] >= t.total / 5,
+        "both replicas took part");
+    demo_check(d, t.n[DEMO_PRIMARY] <= t.total / 10, "the primary is left to the writes");
 }
 
 void demo_cache(demo *d)
@@ -213,7 +256,7 @@ void demo_transaction(demo *d)
     (void)demo_seats(d, d->client, NULL, 22, true);
     demo_must(tt_begin(session, NULL, &err), "begin", &err);
     move_seat(d, session, 21, 22, next);
-    held = see(d, 21, x, ", to others before the commit", NULL);
+    held = see(d, 21, x, ", before the commit", NULL);
     demo_must(tt_commit(session, 0, NULL, &err), "commit", &err);
     held = see(d, 21, x - 1, ", after the commit", NULL) && held;
     held = see(d, 22, y + 1, ", after the commit", NULL) && held;
