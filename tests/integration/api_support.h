@@ -90,6 +90,42 @@ static inline void admin_sql(const char *node, const char *sql)
 /* ---- calls -------------------------------------------------------------------------------------
  */
 
+/* Has the node this row of the table `stamps`? What was written before it is there too. */
+static inline bool has_stamp(tt_db_conn *c, int64_t stamp)
+{
+    tt_buf bytes = tt_buf_init(libc);
+    tt_value v = tt_int(stamp);
+    tt_columns view;
+    bool there = db->read(c, TT_STR("SELECT n FROM stamps WHERE n = ?"), &v, 1, NULL, &bytes,
+                          NULL) == TT_DB_OK &&
+                 tt_columns_open(tt_buf_str(&bytes), &view) == 0 && view.rows == 1;
+
+    tt_buf_free(&bytes);
+    return there;
+}
+
+/* Until both replicas have all that was written to the primary through `c`: a read that names no
+ * session may go to any of them. */
+static inline void await_replicas(tt_db_conn *c)
+{
+    int64_t start = tt_now_ns(&tt_clock_system);
+    tt_value v = tt_int(start);
+    tt_db_effect effect;
+
+    run(c, "CREATE TABLE IF NOT EXISTS stamps (n BIGINT)");
+    effect = put(c, "INSERT INTO stamps VALUES (?)", &v, 1);
+    tt_buf_free(&effect.position);
+    for (int i = 1; i <= 2; i++) {
+        tt_db_conn *replica = open_to(i == 1 ? "REPLICA1" : "REPLICA2");
+
+        while (!has_stamp(replica, start)) {
+            ck_assert_int_lt(elapsed_ms(start), 30000);
+            pause_ms(5);
+        }
+        db->close(replica);
+    }
+}
+
 /* The table of most tests: items (id INT PRIMARY KEY, v BIGINT NOT NULL) with rows 1 to 9 of v = 10
  * times the id, written behind the library's back. */
 static inline void items_new(void)
@@ -100,6 +136,7 @@ static inline void items_new(void)
     run(c, "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)");
     run(c, "INSERT INTO items (id, v) VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50), (6, 60), "
            "(7, 70), (8, 80), (9, 90)");
+    await_replicas(c);
     db->close(c);
 }
 
@@ -213,8 +250,7 @@ static inline redisContext *redis_raw(void)
     return c;
 }
 
-/* The value that tt_config_get gives of this client's namespace is not kept by the client: tests
- * ask before. */
+/* The namespace that a client of it will have. */
 static inline void config_namespace(const tt_config *cfg, char *out, size_t size)
 {
     tt_error e = TT_ERROR_INIT;
