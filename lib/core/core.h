@@ -106,7 +106,8 @@ typedef struct tt_event {
     tt_str identity; /* ACQUIRE: the server at the other end, and the connection's id there */
     uint64_t connection;
     tt_str position;   /* EXECUTE: points, empty when unknown */
-    bool rows_changed; /* EXECUTE: false only when it is certain that nothing changed */
+    bool rows_changed; /* EXECUTE, also refused: false only when it is certain that nothing changed
+                        */
     bool gone;         /* KILL */
     bool ok;           /* DISCOVER */
 } tt_event;

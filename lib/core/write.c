@@ -333,8 +333,10 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
     case TT_DB_LOCAL:
         break;
     }
-    /* A COMMIT that was refused may leave what is not transactional behind: bump all the same. */
-    if (op->rq->commit && has_tags(op) && !op->deferring && ev->db == TT_DB_REFUSED) {
+    /* What was refused may leave something behind all the same: a COMMIT what is not transactional,
+     * a procedure what it did before it failed. */
+    if ((op->rq->commit || ev->rows_changed) && has_tags(op) && !op->deferring &&
+        ev->db == TT_DB_REFUSED) {
         tt_buf_clear(&op->position);
         tt_buf_put_char(&op->position, 'P');
         bump(op, TT_WRITE_WITHDRAW, act);

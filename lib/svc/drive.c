@@ -247,9 +247,14 @@ static void do_execute(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_db_status status;
 
     tt_buf_clear(&d->effect.position);
-    d->effect.position_known = false;
+    d->effect.position_known = d->effect.sent_write = false;
     tt_conn_begin(d->conn, d->deadline_ns);
     status = finish(d, d->conn, execute(d, act->defer));
+    if (status == TT_DB_LOCAL && d->effect.sent_write)
+        status = TT_DB_LOST; /* it failed on our side, after the server had it */
+    /* Rows counted as affected are all that plain statements change; what a procedure had done
+     * before it failed stays. */
+    ev->rows_changed = d->commit || !d->work->plain_dml || d->effect.sent_write;
     if (status != TT_DB_OK) {
         failed(d, ev, status, act->node);
         if (status == TT_DB_DEMOTED && d->pool) {

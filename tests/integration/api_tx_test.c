@@ -459,6 +459,35 @@ START_TEST(too_many_tags_in_one)
 }
 END_TEST
 
+/* ---- a procedure that fails half way -----------------------------------------------------------
+ */
+
+/* Each of its statements commits by itself: an error does not mean that nothing changed. */
+START_TEST(what_a_failed_procedure_did_is_seen)
+{
+    static const char *const tags[] = {"item:3"};
+    tt_write_options o = TT_WRITE_OPTIONS_INIT;
+    tt_client *c = client_new();
+    tt_error e = TT_ERROR_INIT;
+    int64_t before = item(c, NULL, 3, NULL);
+    int rc;
+
+    ck_assert_int_eq(
+        system("printf 'DELIMITER //\\nUSE %s//\\nDROP PROCEDURE IF EXISTS half_way//\\nCREATE "
+               "PROCEDURE half_way() BEGIN "
+               "UPDATE items SET v = v + 1 WHERE id = 3; SIGNAL SQLSTATE \"45000\"; END//\\n' "
+               "\"$TT_DB_SCHEMA\" | \"$TT_SERVERS\" sql \"$TT_SERVERS_DIR\" primary >/dev/null"),
+        0);
+    ck_assert(item_hits(c, 3, before, 10000));
+    o.tags = tags;
+    o.n_tags = 1;
+    rc = tt_query_write(c, NULL, "CALL half_way()", NULL, 0, &o, NULL, &e);
+    expect_code(rc, &e, TT_E_SQL, "a procedure that fails");
+    ck_assert_int_eq(item(c, NULL, 3, NULL), before + 1);
+    tt_client_close(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("api_tx");
@@ -467,6 +496,7 @@ int main(void)
     tcase_set_timeout(t, 90);
     tcase_add_checked_fixture(t, items_new, NULL);
     tcase_add_test(t, write_times_out);
+    tcase_add_test(t, what_a_failed_procedure_did_is_seen);
     tcase_add_test(t, write_times_out_somewhere);
     tcase_add_test(t, read_times_out);
     tcase_add_test(t, lock_wait_of_the_server);
