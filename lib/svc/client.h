@@ -36,8 +36,7 @@ struct tt_client;
     X(LEASE_LOST, "lease_lost", "fills refused because the lease had passed to another")           \
     X(PROBES, "probes", "health checks of nodes")                                                  \
     X(PROBE_ERRORS, "probe_errors", "health checks that failed")                                   \
-    X(DRAINED, "drained", "deferred invalidations carried out")                                    \
-    X(RESULT_BYTES, "result_bytes", "bytes of results handed out")
+    X(DRAINED, "drained", "deferred invalidations carried out")
 
 typedef enum tt_counter {
 #define TT_COUNTER_ENUM_(name, metric, help) TT_COUNTER_##name,
@@ -114,7 +113,6 @@ typedef struct tt_client {
     _Atomic uint64_t latency[TT_SERVED_KINDS][TT_LATENCY_BUCKETS];
     _Atomic uint64_t latency_sum_us[TT_SERVED_KINDS];
     atomic_bool watch_done;
-    _Atomic int open_handles; /* sessions, statements, queues */
     /* copies of settings that hot paths need */
     _Atomic int64_t query_timeout_ms, cache_timeout_ms;
     _Atomic int64_t result_bytes, result_rows, entry_max_bytes;

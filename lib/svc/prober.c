@@ -58,11 +58,23 @@ static void examine(tt_svc_node *n, tt_conn *conn, look *l, int64_t timeout_ms)
         l->status = TT_DB_LOST;
 }
 
+/* Has the node all that the primary had when that was last seen? Then there was nothing to send:
+ * servers that keep to their defaults let an idle source be silent for half a minute. Under mu. */
+static bool is_level_locked(const tt_svc_node *n, tt_str applied)
+{
+    const tt_client *c = n->client;
+    int primary = c->core.topology.primary;
+
+    return primary >= 0 && primary != n->index && c->nodes[primary].reached &&
+           tt_str_eq(applied, tt_buf_str(&c->nodes[primary].applied));
+}
+
 /* Under mu: keep what was seen, and let the topology judge it. */
 static void take_look_locked(tt_svc_node *n, const tt_db_peer *peer, look *l, int64_t now_ns)
 {
     tt_client *c = n->client;
-    bool silent = is_silent(l, now_ns, c->settings.database.health.stale_after_ms);
+    bool silent = is_silent(l, now_ns, c->settings.database.health.stale_after_ms) &&
+                  !is_level_locked(n, tt_buf_str(&l->seen.applied));
     tt_sample s = {.identity = tt_str_c(l->seen.identity),
                    .read_only = l->seen.read_only,
                    .applied = tt_buf_str(&l->seen.applied),
