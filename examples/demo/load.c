@@ -105,6 +105,16 @@ static void load_table(load *l, enum teach_table table)
 /* ---- replicas ----------------------------------------------------------------------------------
  */
 
+/* What was waited for did not happen: the library knows why. */
+static void explain_refusal(demo *d, tt_session *session)
+{
+    tt_document *text = NULL;
+
+    if (tt_explain(d->client, session, "SELECT 1", NULL, 0, NULL, TT_FORMAT_TEXT, &text, NULL) == 0)
+        (void)fputs(tt_document_text(text), stdout);
+    tt_document_free(text);
+}
+
 bool demo_wait_replicas(demo *d, tt_session *session, int timeout_ms)
 {
     int64_t until = demo_now_ns() + (int64_t)timeout_ms * 1000000;
@@ -115,8 +125,10 @@ bool demo_wait_replicas(demo *d, tt_session *session, int timeout_ms)
         demo_answer a = {.read = info};
         tt_result *result = NULL;
 
-        if (demo_now_ns() >= until)
+        if (demo_now_ns() >= until) {
+            explain_refusal(d, session);
             return false;
+        }
         a.rc =
             tt_query_read(d->client, session, "SELECT 1", NULL, 0, NULL, &result, &a.read, &a.err);
         tt_result_free(a.rc == 0 ? result : NULL);
