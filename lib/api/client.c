@@ -107,7 +107,7 @@ void tt_session_free(tt_session *session)
     if (!session)
         return;
     c = session->c;
-    if (c->pid == getpid()) {
+    if (!tt_origin_is_gone(&c->origin)) {
         while (atomic_load_explicit(&session->queued, memory_order_acquire))
             (void)usleep(1000);
         tt_run_rollback(session);

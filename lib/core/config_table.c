@@ -184,8 +184,8 @@ static const struct tt_key keys[] = {
      .help = "How long one round trip to Redis may take before it counts as failed."},
     {"cache.connections", AT(cache.connections), TT_SETTING_INTEGER,
      .preset = 2, .min = 2, .max = 64,
-     .help = "Connections to Redis, shared by all threads. Two, so that large values do not hold "
-             "up small ones."},
+     .help = "Connections to Redis, shared by all threads. The last is for large values, so that "
+             "they do not hold up small ones."},
     {"cache.breaker.failures", AT(cache.breaker.failures), TT_SETTING_INTEGER,
      .preset = 5, .min = 1, .max = 1000,
      .help = "After so many failures in a row, Redis is left alone for a while."},

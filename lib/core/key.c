@@ -160,21 +160,49 @@ int tt_tag_check(tt_str pattern, size_t n_values, tt_error *err)
     return 0;
 }
 
+/* How many bytes from the start on stand for themselves in a tag. */
+static size_t plain_run(tt_str text)
+{
+    size_t n = 0;
+
+    while (n < text.n && tag_byte(text.p[n]))
+        n++;
+    return n;
+}
+
+static tt_str after(tt_str text, size_t n)
+{
+    return (tt_str){text.p + n, text.n - n};
+}
+
 static void put_value(tt_buf *out, const tt_key_value *value)
 {
     tt_str text = value->kind == TT_KEY_NULL ? TT_STR("NULL") : value->bytes;
 
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
+    while (text.n > 0) {
+        size_t n = plain_run(text);
 
-        if (tag_byte(text.p[i])) {
-            tt_buf_put_char(out, text.p[i]);
-        } else {
+        tt_buf_put(out, text.p, n);
+        text = after(text, n);
+        if (text.n > 0) {
+            unsigned char c = (unsigned char)text.p[0];
+
             tt_buf_put_char(out, '%');
             tt_buf_put_char(out, "0123456789ABCDEF"[c >> 4]);
             tt_buf_put_char(out, "0123456789ABCDEF"[c & 15]);
+            text = after(text, 1);
         }
     }
+}
+
+/* Literal bytes up to the next brace: most of most patterns. */
+static void put_literals(tt_buf *out, tt_str *rest)
+{
+    const char *brace = memchr(rest->p, '{', rest->n);
+    size_t n = plain_run(tt_str_n(rest->p, brace ? (size_t)(brace - rest->p) : rest->n));
+
+    tt_buf_put(out, rest->p, n);
+    *rest = after(*rest, n);
 }
 
 /* A tag that has grown too long: its beginning, for people, and the hash of all of it. */
@@ -195,7 +223,7 @@ int tt_tag_expand(tt_str pattern, const tt_key_value *values, size_t n_values, t
 
     if (pattern.n == 0 || pattern.n > TT_KEY_TAG_MAX)
         return tt_tag_check(pattern, n_values, err);
-    while (rest.n > 0) {
+    for (put_literals(out, &rest); rest.n > 0; put_literals(out, &rest)) {
         struct piece piece;
         const char *what = next_piece(&rest, n_values, &piece);
 

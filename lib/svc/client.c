@@ -16,11 +16,11 @@ int tt_client_check(const tt_client *c, tt_error *err)
 {
     if (!c)
         return tt_fail(err, TT_E_ARGUMENT, "the client is NULL");
-    if (c->pid != getpid())
+    if (tt_origin_is_gone(&c->origin))
         return tt_fail(err, TT_E_FORKED,
                        "the client was opened by process %ld before a fork; open "
                        "one in the child",
-                       (long)c->pid);
+                       (long)c->origin.pid);
     return 0;
 }
 
@@ -302,7 +302,7 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
     c->a = *o->a;
     c->clock = *o->clock;
     c->log = *o->log;
-    c->pid = getpid();
+    tt_origin_init(&c->origin);
     c->driver = o->driver;
     c->settings = *o->settings;
     c->family = (tt_family)c->settings.database.family;
@@ -310,6 +310,7 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
     c->deferred = c->cached && c->settings.cache.when_unavailable == TT_CONF_AWAY_DEFER;
     (void)snprintf(c->term_key, sizeof(c->term_key), "%s:term", c->settings.cache.name_space);
     if (init_locks(c) != 0) {
+        tt_origin_free(&c->origin);
         tt_del(o->a, c);
         return tt_fail_nomem(err);
     }
@@ -406,7 +407,7 @@ static void say_farewell(tt_client *c)
 void tt_client_stop(tt_client *c)
 {
     tt_allocator a = c->a;
-    bool forked = c->pid != getpid();
+    bool forked = tt_origin_is_gone(&c->origin);
 
     if (!forked) {
         join_threads(c);
@@ -429,6 +430,7 @@ void tt_client_stop(tt_client *c)
     tt_secret_free(&c->password);
     tt_secret_free(&c->redis_password);
     tt_watch_free(&c->watch);
+    tt_origin_free(&c->origin);
     if (!forked) {
         pthread_cond_destroy(&c->changed);
         pthread_mutex_destroy(&c->mu);

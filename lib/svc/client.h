@@ -20,6 +20,7 @@
 #include "core/script.h"
 #include "drv/cache.h"
 #include "drv/secret.h"
+#include "svc/forked.h"
 #include "svc/link.h"
 #include "svc/local.h"
 #include "svc/nodepool.h"
@@ -75,7 +76,7 @@ typedef struct tt_client {
     tt_allocator a;
     tt_clock clock;
     tt_log_sink log;
-    pid_t pid;
+    tt_origin origin;
     const tt_db_driver *driver;
     tt_secret password, redis_password;
     struct tt_redis_url redis; /* where the links go */

@@ -10,6 +10,8 @@
 #define IDLE_NS TT_NS_PER_S
 /* Buffers that grew beyond this are given back. */
 #define KEEP_BYTES (1024 * 1024)
+/* So many batches in one send mean that more are on their way. */
+#define CROWD 4
 
 /* ---- the queue, under mu -------------------------------------------------------------------- */
 
@@ -61,6 +63,7 @@ void tt_line_take_locked(tt_line *l)
     if (spare.cap > KEEP_BYTES)
         tt_buf_free(&spare);
     l->queued = spare;
+    l->crowded = l->tail - l->sent >= CROWD;
     l->sent = l->tail;
 }
 
@@ -131,6 +134,15 @@ void tt_line_probe_locked(tt_line *l)
     pthread_mutex_lock(&l->mu);
 }
 
+/* Those who have just been answered are about to ask again: who comes first lets them run, and
+ * sends for all. */
+static void gather_locked(tt_line *l)
+{
+    pthread_mutex_unlock(&l->mu);
+    (void)sched_yield();
+    pthread_mutex_lock(&l->mu);
+}
+
 int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadline_ns,
                  tt_answers *out, bool *noscript)
 {
@@ -151,6 +163,8 @@ int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadlin
     holder = !l->held;
     if (holder) {
         l->held = true;
+        if (l->crowded)
+            gather_locked(l);
         tt_line_take_locked(l);
     }
     pthread_mutex_unlock(&l->mu);

@@ -83,6 +83,7 @@ typedef struct tt_line {
     bool connecting;
     bool held;
     bool parsing; /* the holder is using slots and tickets without mu */
+    bool crowded; /* the last batches of many were sent as one */
     uint64_t head, sent, tail;
     tt_slot *slots;
     tt_buf queued; /* bytes of the slots sent..tail */

@@ -84,8 +84,8 @@ static bool is_up(tt_line *l)
     return atomic_load_explicit(&l->up, memory_order_relaxed);
 }
 
-/* An idle line, else the one with the fewest callers; of those that are up. If none is: one to
- * open. */
+/* The last line is for large values. Of the others that are up: an idle one, else the one with the
+ * fewest callers; if none is: one to open. */
 static tt_line *choose(tt_link_set *s, const tt_batch *batch)
 {
     int n = s->options.connections;
@@ -94,9 +94,7 @@ static tt_line *choose(tt_link_set *s, const tt_batch *batch)
 
     if (batch_bytes(batch) >= s->options.large_bytes && is_up(last))
         return last;
-    if (n > 2)
-        n--; /* the last is for large values */
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n - 1; i++) {
         tt_line *l = &s->lines[i];
         int callers = atomic_load_explicit(&l->callers, memory_order_relaxed);
 

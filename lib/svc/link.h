@@ -15,8 +15,8 @@
 #define TT_LINK_CONNECTIONS_MAX 64
 
 typedef struct tt_link_options {
-    int connections;    /* at least 2; 0: 2. With more than 2, the last is for large values only */
-    size_t large_bytes; /* batches from this size on go to the last; 0: 64 KiB */
+    int connections; /* at least 2; 0: 2. The last is for large values, and when others are down */
+    size_t large_bytes;        /* batches from this size on go to the last; 0: 64 KiB */
     size_t post_bytes_max;     /* of unanswered posts on one connection; 0: 32 MiB */
     unsigned queue_max;        /* batches at once on one connection; 0: 4096 */
     int connect_timeout_ms;    /* 0: 1000; a call's deadline may cut it */

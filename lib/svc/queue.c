@@ -267,7 +267,7 @@ void tt_queue_end(tt_queue *q)
 {
     tt_link *first;
 
-    if (q->c->pid != getpid()) {
+    if (tt_origin_is_gone(&q->c->origin)) {
         end_forked(q);
         return;
     }
