@@ -1,7 +1,7 @@
 /* twotier_bench.c: the library beside bare clients: every line of the table of speeds to reach.
  *
  *   twotier-bench --config FILE --servers TOOL DIR [--json FILE] [--pin] [--rounds N]
- *                 [--round-ms N] [--only PATH] [--markdown FILE] [--peer WRITE READ]
+ *                 [--round-ms N] [--only PATH] [--markdown FILE] [--peer NAME WRITE READ]...
  *
  * `./dev bench` starts the servers and runs it. The two sides run in turn, in short rounds, within
  * one run, on the same keys (Zipf 0.99 of 10,000), the same servers, with as many connections to
@@ -153,8 +153,13 @@ static bench_options parse_options(char **argv)
         } else if (strcmp(name, "--markdown") == 0) {
             o.markdown = value(name, *at);
         } else if (strcmp(name, "--peer") == 0) {
-            o.peer[0] = value(name, *at);
-            o.peer[1] = value(name, *++at);
+            bench_peer *p = &o.peers[o.n_peers];
+
+            if (o.n_peers++ >= BENCH_PEERS_MAX)
+                bench_die("--peer: at most %d", BENCH_PEERS_MAX);
+            p->name = value(name, *at);
+            p->write = value(name, *++at);
+            p->read = value(name, *++at);
         } else if (strcmp(name, "--rounds") == 0) {
             o.rounds = number(name, *at, BENCH_ROUNDS_MAX);
         } else if (strcmp(name, "--round-ms") == 0) {
@@ -317,7 +322,7 @@ int main(int argc, char **argv)
     }
     bench_load(&b);
     b.map = bare_map_new();
-    if (b.opt.peer[0])
+    if (b.opt.n_peers)
         ok = with_peers(&b);
     run_all(&b, rows, &n);
     bench_print(&b, rows, n);

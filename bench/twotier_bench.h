@@ -7,7 +7,8 @@
  *   twotier_bench_bare.c    the other side: hiredis, the database's client library, a hash table
  *   twotier_bench_count.c   instructions per call, by callgrind; bytes of memory
  *   twotier_bench_report.c  the table, and the JSON
- *   twotier_bench_peers.c   the same statements through a proxy, for bench/peers
+ *   twotier_bench_peers.c   the same statements through proxies and a hand-written cache, for
+ * bench/peers
  */
 #ifndef TWOTIER_BENCH_H
 #define TWOTIER_BENCH_H
@@ -28,12 +29,20 @@ enum {
     BENCH_SIDES = TT_NODES_MAX,
     BENCH_ROUTE = 1 << 16,
     BENCH_NAME_MAX = 96,
-    BENCH_ROWS_MAX = 24
+    BENCH_ROWS_MAX = 24,
+    BENCH_PEERS_MAX = 4
 };
+
+/* A proxy in front of the same servers. */
+typedef struct bench_peer {
+    const char *name, *write, *read; /* HOST:PORT for writes, for reads */
+} bench_peer;
 
 typedef struct bench_options {
     const char *config, *json, *servers[2]; /* the tool, and its directory */
-    const char *markdown, *peer[2];         /* HOST:PORT for writes, for reads */
+    const char *markdown;
+    bench_peer peers[BENCH_PEERS_MAX];
+    int n_peers;
     bool pin, instructions_only;
     const char *only; /* rows whose path begins with this */
     int rounds, round_ms;
@@ -79,7 +88,8 @@ typedef struct bench_worker {
     uint64_t rng;
     int64_t unique;
     redisContext *redis;
-    bare_db *db[TT_NODES_MAX], *peer;
+    bare_db *db[TT_NODES_MAX], *peer; /* `peer`: to opt.peers[which_peer] */
+    int which_peer;
     /* the nodes that our reads went to, for the bare reads of the next round to go to as well */
     unsigned char *route;
     size_t routed, replayed;
@@ -101,6 +111,7 @@ typedef struct bench_path {
     bench_call *ours, *bare;
     void (*settle)(bench *b); /* after our calls, within the time measured; may be NULL */
     bool local;               /* needs the client with scope process */
+    int peer;                 /* of its calls through a proxy: which */
 } bench_path;
 
 typedef struct bench_row {

@@ -1,5 +1,6 @@
-/* The same point read by other ways: directly by the bare client, through a proxy, and by the
- * library without and with its cache; and who reads back what he has just written. */
+/* The same point read by other ways: directly by the bare client, through proxies, through a cache
+ * written by hand, and by the library without and with its cache; and who reads back what he has
+ * just written. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,8 +41,40 @@ static bare_db *open_peer(const bench *b, const char *address)
 static void through_peer(bench_worker *w)
 {
     if (!w->peer)
-        w->peer = open_peer(w->b, w->b->opt.peer[1]);
+        w->peer = open_peer(w->b, w->b->opt.peers[w->which_peer].read);
     (void)bare_db_read(w->peer, bench_draw(&w->rng), 0);
+}
+
+/* ---- a cache as it is written by hand ------------------------------------------------------- */
+
+/* Cache aside: look in Redis, else read from a replica and store the row for a while; whoever
+ * writes deletes the key after the commit. Returns the number in the row. */
+static int64_t aside_read(redisContext *redis, bare_db *replica, int64_t id)
+{
+    redisReply *r = redisCommand(redis, "GET aside:%lld", (long long)id);
+    char row[700];
+    int64_t n;
+
+    if (!r)
+        bench_die("Redis: %s", redis->errstr);
+    if (r->type == REDIS_REPLY_STRING) {
+        n = strtoll(r->str, NULL, 10);
+        freeReplyObject(r);
+        return n;
+    }
+    freeReplyObject(r);
+    n = bare_db_read(replica, id, 0);
+    (void)snprintf(row, sizeof(row), "%-*lld", (int)sizeof(row) - 1, (long long)n);
+    r = redisCommand(redis, "SET aside:%lld %b EX 3600", (long long)id, row, sizeof(row) - 1);
+    if (!r)
+        bench_die("Redis: %s", redis->errstr);
+    freeReplyObject(r);
+    return n;
+}
+
+static void by_hand(bench_worker *w)
+{
+    (void)aside_read(w->redis, w->db[w->b->client->n_nodes > 1], bench_draw(&w->rng));
 }
 
 /* ---- reading back one's own writes ---------------------------------------------------------- */
@@ -49,6 +82,7 @@ static void through_peer(bench_worker *w)
 typedef struct back {
     bench *b;
     bare_db *write, *read;
+    redisContext *redis;
     tt_session *session;
     const tt_statement *by;
 } back;
@@ -57,6 +91,18 @@ static int64_t seen_by_bare(back *k, int64_t id)
 {
     bare_db_write(k->write, id);
     return bare_db_read(k->read, id, 0);
+}
+
+static int64_t seen_by_hand(back *k, int64_t id)
+{
+    redisReply *r;
+
+    bare_db_write(k->write, id);
+    r = redisCommand(k->redis, "DEL aside:%lld", (long long)id);
+    if (!r)
+        bench_die("Redis: %s", k->redis->errstr);
+    freeReplyObject(r);
+    return aside_read(k->redis, k->read, id);
 }
 
 static int64_t seen_by_ours(back *k, int64_t id)
@@ -96,7 +142,27 @@ static int count_stale(back *k, int64_t (*seen)(back *k, int64_t id))
 typedef struct contender {
     const char *name;
     bench_call *call;
+    int64_t (*seen)(back *k, int64_t id);
+    int peer; /* which, of a proxy; -1: straight to the servers */
+    bool cached;
 } contender;
+
+enum { CONTENDERS_MAX = 4 + BENCH_PEERS_MAX };
+
+static int contenders(const bench *b, contender *out)
+{
+    int n = 0;
+
+    out[n++] =
+        (contender){"the bare client, straight to the replicas", direct, seen_by_bare, -1, false};
+    for (int i = 0; i < b->opt.n_peers; i++)
+        out[n++] = (contender){b->opt.peers[i].name, through_peer, seen_by_bare, i, false};
+    out[n++] = (contender){"hand-written cache (look, load, delete after the commit)", by_hand,
+                           seen_by_hand, -1, true};
+    out[n++] = (contender){"twotier, without cache", bench_plain, seen_by_ours, -1, false};
+    out[n++] = (contender){"twotier, from Redis", bench_hit, seen_by_ours, -1, true};
+    return n;
+}
 
 static void put_row(FILE *f, const char *name, const bench_row *one, const bench_row *many,
                     const char *stale)
@@ -106,48 +172,42 @@ static void put_row(FILE *f, const char *name, const bench_row *one, const bench
                   many->low, many->high, stale);
 }
 
-static int stale_of(bench *b, int which)
+static int stale_of(bench *b, const contender *c)
 {
-    back k = {.b = b};
+    const bench_peer *peer = c->peer >= 0 ? &b->opt.peers[c->peer] : NULL;
+    back k = {.b = b, .by = c->cached ? b->hit : b->plain};
     tt_error err = TT_ERROR_INIT;
     int stale;
 
-    if (which < 2) {
-        k.write = which ? open_peer(b, b->opt.peer[0]) : bare_db_open(&b->client->nodes[0].target);
-        k.read = which ? open_peer(b, b->opt.peer[1]) : bare_db_open(&b->client->nodes[1].target);
-        stale = count_stale(&k, seen_by_bare);
-        bare_db_close(k.write);
-        bare_db_close(k.read);
-        return stale;
-    }
-    k.by = which == 2 ? b->plain : b->hit;
+    k.write = peer ? open_peer(b, peer->write) : bare_db_open(&b->client->nodes[0].target);
+    k.read = peer ? open_peer(b, peer->read) : bare_db_open(&b->client->nodes[1].target);
+    k.redis = bare_redis_open(b);
     if (tt_session_new(b->client, &k.session, &err) != 0)
         bench_die("%s", err.message);
-    stale = count_stale(&k, seen_by_ours);
+    stale = count_stale(&k, c->seen);
     tt_session_free(k.session);
+    redisFree(k.redis);
+    bare_db_close(k.write);
+    bare_db_close(k.read);
     return stale;
 }
 
 int bench_peers(bench *b, FILE *f)
 {
-    static const contender all[] = {
-        {"the bare client, straight to the replicas", direct},
-        {"MySQL Router, read and write ports", through_peer},
-        {"twotier, without cache", bench_plain},
-        {"twotier, from Redis", bench_hit},
-    };
-    bench_row one[TT_COUNT(all)], many[TT_COUNT(all)];
-    int bad = 0;
+    contender all[CONTENDERS_MAX];
+    bench_row one[CONTENDERS_MAX], many[CONTENDERS_MAX];
+    int bad = 0, n = contenders(b, all);
 
     memset(one, 0, sizeof(one));
     memset(many, 0, sizeof(many));
-    for (size_t i = 0; i < TT_COUNT(all); i++) {
+    for (int i = 0; i < n; i++) {
         bench_path path = {.name = all[i].name,
                            .threads = 1,
                            .unit = "us",
                            .burst = 1,
                            .ours = all[i].call,
-                           .bare = direct};
+                           .bare = direct,
+                           .peer = all[i].peer};
 
         bench_measure(b, &path, &one[i]);
         path.threads = 32;
@@ -159,13 +219,13 @@ int bench_peers(bench *b, FILE *f)
                   "connections, per s | ratio to direct | own write read back stale, of %d |\n"
                   "| --- | --- | --- | --- | --- | --- |\n",
                   READ_BACKS);
-    for (size_t i = 0; i < TT_COUNT(all); i++) {
-        int stale = stale_of(b, (int)i);
+    for (int i = 0; i < n; i++) {
+        int stale = stale_of(b, &all[i]);
         char text[16];
 
         (void)snprintf(text, sizeof(text), "%d", stale);
         put_row(f, all[i].name, &one[i], &many[i], text);
-        bad += i >= 2 && stale > 0;
+        bad += all[i].seen == seen_by_ours && stale > 0;
     }
     return bad;
 }

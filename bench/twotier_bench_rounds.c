@@ -148,6 +148,8 @@ void bench_measure(bench *b, const bench_path *path, bench_row *out)
 
     for (int i = 0; i < path->threads; i++)
         bench_worker_open(b, &workers[i], i, true);
+    for (int i = 0; i < path->threads; i++)
+        workers[i].which_peer = path->peer;
     for (int i = -2; i < b->opt.rounds; i++) { /* the first two warm up, and are overwritten */
         int at = TT_MAX(i, 0);
 
