@@ -72,7 +72,8 @@ typedef enum tt_do {
     TT_DO_POST,     /* send `batch`, step again at once: nobody waits for the answers */
     TT_DO_PROVE,    /* position query on `node` */
     TT_DO_SAMPLE,   /* position query on every node */
-    TT_DO_READ,     /* on `node`: wait for `points` up to `wait_ms` if there are any, then read */
+    TT_DO_READ,     /* on `node`: wait for `points` up to `wait_ms` if there are any, then read; with
+                       a `batch`, send that first, and wait for its answers after the rows */
     TT_DO_ACQUIRE,  /* a connection to `node` for the write, kept until the operation is done */
     TT_DO_EXECUTE, /* the write itself on that connection; with `defer`, leave its tags in the table
                     */
@@ -94,7 +95,7 @@ typedef struct tt_act {
 
 /* What became of it. Everything pointed to is borrowed for the step. */
 typedef struct tt_event {
-    const tt_answers *cache; /* CACHE */
+    const tt_answers *cache; /* CACHE; READ with a batch */
     tt_db_status db;         /* PROVE, READ, ACQUIRE, EXECUTE, KILL */
     int code; /* TT_E_... when db is not TT_DB_OK; the details stay with the driver */
     const tt_sample *sample; /* PROVE: one; SAMPLE: one a node, identity empty where it failed */

@@ -100,7 +100,7 @@ void tt_read_restart(tt_read_op *op, int64_t now_ns, tt_act *act)
     }
     tt_read_drop_proof(op);
     tt_read_drop_place(op);
-    op->waited = op->no_store = false;
+    op->waited = op->no_store = op->lease_due = false;
     tt_buf_clear(&op->need);
     if (op->rq->cached) {
         tt_read_lookup(op, act);
@@ -132,7 +132,8 @@ void tt_read_park(tt_read_op *op, tt_read_phase phase, int64_t until_ns, tt_act 
 
 /* ---- who loads ---- */
 
-static void take_lease(tt_read_op *op, tt_act *act)
+/* The command that asks for the lease. */
+tt_batch tt_read_lease(tt_read_op *op)
 {
     tt_str args[4];
 
@@ -143,6 +144,12 @@ static void take_lease(tt_read_op *op, tt_act *act)
     args[2] = op->seize ? TT_STR("") : tt_stamp_str(&op->view.stamp);
     args[3] = tt_number_text(&op->numbers[0], op->core->cfg.lease_ms);
     op->cmds[0] = tt_cmd_script(op->rq->entry_key, args, TT_COUNT(args));
+    return (tt_batch){op->cmds, 1};
+}
+
+static void take_lease(tt_read_op *op, tt_act *act)
+{
+    (void)tt_read_lease(op);
     tt_read_send(op, act, TT_READ_LEASE, 1);
 }
 
@@ -150,7 +157,6 @@ void tt_read_enter_flight(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
 
-    (void)now_ns;
     if (op->flight && !tt_str_eq(tt_stamp_str(&op->flight->stamp), tt_stamp_str(&op->view.stamp)))
         tt_read_drop_flight(op);
     if (!op->flight)
@@ -160,7 +166,10 @@ void tt_read_enter_flight(tt_read_op *op, int64_t now_ns, tt_act *act)
         tt_read_park(op, TT_READ_JOINED, INT64_MAX, act);
         return;
     }
-    take_lease(op, act);
+    if (op->lease_due)
+        tt_read_source(op, now_ns, act);
+    else
+        take_lease(op, act);
 }
 
 static void after_join(tt_read_op *op, int64_t now_ns, tt_act *act)

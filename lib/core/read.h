@@ -6,8 +6,8 @@
  *     │
  *   enter flight ─other's─▶ JOINED ─────────────────────────▶ done
  *     │ ours
- *   LEASE ─another process'─▶ REMOTE ─▶ LOOKUP
- *     │ ours
+ *   LEASE ─another process'─▶ REMOTE ─▶ LOOKUP      (only where the lookup saw a lease; else the
+ *     │ ours                                            lease is asked for while the rows are read)
  *   source ─P, fallback─▶ PROOF ─┐      READ ─▶ POST (store, resolve) ─▶ done
  *     └────── replica ───────────┴─────▶ │ failed: another source
  *
@@ -87,6 +87,8 @@ typedef struct tt_read_op {
     tt_buf need;   /* barrier of all tags and of the session */
     bool no_store; /* marked, unreadable, nameless: store nothing, join nobody */
     bool waited;   /* a bounded wait was had */
+    bool lease_due; /* to be asked for together with the rows */
+    bool lease_asked;
     bool leased;
     bool seize;       /* take the lease whatever is there: an entry that nobody can use */
     tt_nonce token;   /* of the lease */

@@ -86,12 +86,25 @@ static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
     tt_read_end(op, TT_OK, act);
 }
 
+/* The lease that was asked for with the rows: is it ours? If it is another's, theirs is the store. */
+static void see_lease(tt_read_op *op, const tt_answers *answers)
+{
+    const tt_reply *r = &answers->replies[0];
+
+    op->lease_asked = false;
+    op->leased = answers->ok && r->kind == TT_REPLY_TEXT && r->text.n >= 3 + TT_NONCE_BYTES &&
+                 tt_str_has_prefix(r->text, TT_STR("L1 ")) &&
+                 memcmp(r->text.p + 3, op->token.c, TT_NONCE_BYTES) == 0;
+}
+
 void tt_read_after_rows(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
 {
     tt_topology *t = &op->core->topology;
 
     tt_node_end(&t->nodes[op->node], ev->db == TT_DB_OK && ev->reached ? ev->took_ns : 0);
     tt_read_drop_place(op);
+    if (op->lease_asked)
+        see_lease(op, ev->cache);
     op->db = ev->db;
     switch (ev->db) {
     case TT_DB_OK:

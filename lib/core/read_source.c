@@ -16,6 +16,11 @@ static void read_from(tt_read_op *op, int node, bool wait, tt_act *act)
     act->node = node;
     act->points = wait ? need.points : TT_STR("");
     act->wait_ms = wait ? (int)op->core->cfg.replica_wait_ms : 0;
+    if (op->lease_due && !op->no_store) {
+        act->batch = tt_read_lease(op);
+        op->lease_asked = true;
+    }
+    op->lease_due = false;
     tt_node_begin(&t->nodes[node]);
     /* A lower bound of what the rows will show, taken before they are read. */
     tt_buf_clear(&op->as_of);

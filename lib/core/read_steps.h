@@ -25,6 +25,7 @@ void tt_read_drop_place(tt_read_op *op);
 void tt_read_drop_proof(tt_read_op *op);
 void tt_read_end(tt_read_op *op, int code, tt_act *act);
 void tt_read_enter_flight(tt_read_op *op, int64_t now_ns, tt_act *act);
+tt_batch tt_read_lease(tt_read_op *op);
 void tt_read_park(tt_read_op *op, tt_read_phase phase, int64_t until_ns, tt_act *act);
 void tt_read_restart(tt_read_op *op, int64_t now_ns, tt_act *act);
 

@@ -131,6 +131,15 @@ void tt_read_take_hit(tt_read_op *op, tt_act *act)
     tt_read_end(op, TT_OK, act);
 }
 
+/* Is there neither a lease nor anything that would stand in the way of one? Then the lease need not
+ * be had before the rows are asked for: it spares others the load, and they come later. */
+static bool nobody_loads(tt_read_op *op, const tt_reply *found)
+{
+    return found->kind == TT_REPLY_NIL ||
+           (found->kind == TT_REPLY_TEXT && tt_str_has_prefix(found->text, TT_STR("E1 ")) &&
+            tt_read_is_of_read(op, found->text));
+}
+
 void tt_read_after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act)
 {
     tt_tag_view *v = &op->view;
@@ -155,6 +164,7 @@ void tt_read_after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act
             if (is_usable(op, kind, &tag, answers->epoch))
                 see_barrier(op, i, &tag);
         }
+        op->lease_due = nobody_loads(op, &answers->replies[0]);
     }
     op->phase = TT_READ_MISSED;
     act->what = TT_DO_SHARED;

@@ -1,7 +1,7 @@
 /* cache.h: what the library needs of a cache tier.
  *
  * Two seams, for two reasons:
- *  - `tt_cache`, a table of two functions: whoever answers batches. This is what svc is handed. The
+ *  - `tt_cache`, a table of functions: whoever answers batches. This is what svc is handed. The
  *    shared connections to Redis (svc/link.h) are one, a store inside the process another, and a
  *    test's fake a third; none of the latter two should have to speak a wire protocol.
  *  - plain functions for one connection to one node. They are not behind a table: Redis and its
@@ -11,6 +11,7 @@
 #ifndef TT_DRV_CACHE_H
 #define TT_DRV_CACHE_H
 
+#include <stddef.h>
 #include <sys/types.h>
 #include <twotier/error.h>
 
@@ -24,6 +25,11 @@
  * It may post, but must not call. */
 typedef void tt_cache_done(void *ctx, const tt_answers *answers);
 
+/* A call under way: room for whoever answers it. */
+typedef struct tt_cache_pending {
+    _Alignas(max_align_t) char room[128];
+} tt_cache_pending;
+
 typedef struct tt_cache {
     /* Blocks until the answers are in or `deadline_ns` has passed. Returns 0 and out->ok, or an
      * error and !out->ok: nothing is known about any command then. `out->bytes` must have been
@@ -32,6 +38,11 @@ typedef struct tt_cache {
     /* Never waits. 0: accepted, `done` (may be NULL) will be called. */
     int (*post)(void *ctx, const tt_batch *batch, tt_cache_done *done, void *done_ctx);
     void *ctx;
+    /* A call in two parts, between which the caller does something else; both may be NULL, then
+     * `call` has to do. start never waits. 0: under way, and finish must be called, on the same
+     * thread; it ends as `call` does. `batch`, `out` and `p` are lent in between. */
+    int (*start)(void *ctx, const tt_batch *batch, tt_answers *out, tt_cache_pending *p);
+    int (*finish)(void *ctx, tt_cache_pending *p, int64_t deadline_ns);
 } tt_cache;
 
 static inline tt_answers tt_answers_init(const tt_allocator *a)

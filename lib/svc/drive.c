@@ -78,19 +78,27 @@ static void posted(void *ctx, const tt_answers *answers)
             tt_client_count(c, TT_COUNTER_LEASE_LOST, 1);
 }
 
-static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
+static int64_t cache_deadline(const tt_drive *d)
 {
-    tt_client *c = d->c;
-    int64_t timeout_ms = atomic_load_explicit(&c->cache_timeout_ms, memory_order_relaxed);
-    int64_t until = tt_client_now(c) + timeout_ms * TT_NS_PER_MS;
+    int64_t timeout_ms = atomic_load_explicit(&d->c->cache_timeout_ms, memory_order_relaxed);
 
-    int rc = c->cache.call(c->cache.ctx, &act->batch, TT_MIN(until, d->deadline_ns), &d->answers);
+    return TT_MIN(tt_client_now(d->c) + timeout_ms * TT_NS_PER_MS, d->deadline_ns);
+}
 
+static void answered(tt_drive *d, const tt_act *act, int rc, tt_event *ev)
+{
     if (rc != 0)
         d->answers.ok = false;
     d->no_memory = rc == TT_E_NOMEM;
     d->answers.n = act->batch.n;
     ev->cache = &d->answers;
+}
+
+static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
+{
+    tt_cache *cache = &d->c->cache;
+
+    answered(d, act, cache->call(cache->ctx, &act->batch, cache_deadline(d), &d->answers), ev);
 }
 
 /* ---- acts on the database ----------------------------------------------------------------------
@@ -190,7 +198,7 @@ static tt_db_status read_rows(tt_drive *d, tt_conn *conn, const tt_act *act, tt_
     return status;
 }
 
-static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
+static void do_rows(tt_drive *d, const tt_act *act, tt_event *ev)
 {
     tt_svc_node *node = &d->c->nodes[act->node];
     tt_conn *conn = acquire(d, act->node, d->deadline_ns, ev);
@@ -211,6 +219,25 @@ static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
     if (status != TT_DB_OK)
         failed(d, ev, status, act->node);
     tt_buf_free(&rows);
+}
+
+/* The batch, if any, is on its way to the cache while the rows are read. */
+static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
+{
+    tt_client *c = d->c;
+    tt_cache_pending pending;
+    int rc = 0;
+
+    if (act->batch.n && !c->cache.start)
+        do_cache(d, act, ev);
+    else if (act->batch.n)
+        rc = c->cache.start(c->cache.ctx, &act->batch, &d->answers, &pending);
+    do_rows(d, act, ev);
+    if (!act->batch.n || !c->cache.start)
+        return;
+    if (rc == 0)
+        rc = c->cache.finish(c->cache.ctx, &pending, cache_deadline(d));
+    answered(d, act, rc, ev);
 }
 
 static void do_acquire(tt_drive *d, const tt_act *act, tt_event *ev)

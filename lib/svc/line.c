@@ -172,6 +172,42 @@ int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadlin
                   : wait_turn(l, &mine, deadline_ns, noscript);
 }
 
+int tt_line_start(tt_line *l, const tt_batch *batch, tt_answers *out, tt_ticket *mine)
+{
+    int rc;
+
+    *mine = (tt_ticket){.word = TT_PARK_WAITING, .out = out, .away = true};
+    out->ok = false;
+    out->n = 0;
+    pthread_mutex_lock(&l->mu);
+    tt_line_probe_locked(l);
+    rc = l->conn ? push_batch_locked(l, batch, TT_STR(""), mine) : TT_LINE_DOWN;
+    if (rc || l->held) {
+        pthread_mutex_unlock(&l->mu);
+        return rc;
+    }
+    l->held = true;
+    tt_line_leave_locked(l, NULL, NULL); /* which sends it, and waits for nothing */
+    return 0;
+}
+
+int tt_line_finish(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscript)
+{
+    bool holder;
+
+    *noscript = false;
+    pthread_mutex_lock(&l->mu);
+    mine->away = false;
+    holder = !mine->promised && !l->held;
+    if (holder) {
+        l->held = true;
+        tt_line_take_locked(l);
+    }
+    pthread_mutex_unlock(&l->mu);
+    return holder ? tt_line_hold(l, mine, deadline_ns, noscript)
+                  : wait_turn(l, mine, deadline_ns, noscript);
+}
+
 /* ---- opening and ending --------------------------------------------------------------------- */
 
 int tt_line_open(tt_line *l, int64_t deadline_ns, tt_error *err)

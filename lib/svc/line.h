@@ -42,6 +42,7 @@ typedef struct tt_ticket {
     tt_answers *out;        /* the holder's while its slot is being parsed; NULL: not wanted */
     uint64_t slot;
     bool promised;        /* guarded by line->mu */
+    bool away;            /* guarded by line->mu: its owner is not waiting yet, and cannot be heir */
     bool complete;        /* the holder's: all replies came; false: lost */
     bool noscript;        /* the holder's */
     struct tt_post *post; /* NULL: a call */
@@ -121,6 +122,10 @@ TT_MUST int tt_line_open(tt_line *l, int64_t deadline_ns, tt_error *err);
  * first. */
 TT_MUST int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadline_ns,
                          tt_answers *out, bool *noscript);
+/* tt_line_call in two parts. start: 0, the ticket is queued, and sent if nobody else does that;
+ * else as tt_line_call. finish waits, and reads if nobody else does. `mine` stays where it is. */
+TT_MUST int tt_line_start(tt_line *l, const tt_batch *batch, tt_answers *out, tt_ticket *mine);
+TT_MUST int tt_line_finish(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscript);
 TT_MUST int tt_line_post(tt_line *l, const tt_batch *batch, tt_cache_done *done, void *done_ctx);
 /* If nobody holds the line: send what is left to send, read what has come. True: nothing is due. */
 bool tt_line_tend(tt_line *l, int64_t left_ns);

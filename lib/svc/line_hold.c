@@ -7,7 +7,7 @@ static tt_ticket *last_waiting_locked(tt_line *l)
     for (uint64_t i = l->tail; i != l->head; i--) {
         tt_ticket *t = tt_line_slot(l, i - 1)->ticket;
 
-        if (t && !t->post)
+        if (t && !t->post && !t->away)
             return t;
     }
     return NULL;

@@ -170,6 +170,52 @@ int tt_link_call(tt_link_set *s, const tt_batch *batch, int64_t deadline_ns, tt_
     return rc;
 }
 
+typedef struct pending {
+    tt_line *line;
+    const tt_batch *batch;
+    tt_answers *out;
+    tt_ticket ticket;
+} pending;
+
+_Static_assert(sizeof(pending) <= sizeof(tt_cache_pending), "a pending call has its room");
+
+int tt_link_start(tt_link_set *s, const tt_batch *batch, tt_answers *out, tt_cache_pending *p)
+{
+    pending *mine = (pending *)(void *)p->room;
+    int rc = TT_LINE_DOWN;
+
+    if (gate_allow(&s->gate, tt_now_ns(s->clock))) {
+        tt_line *l = choose(s, batch);
+
+        mine->line = l;
+        mine->batch = batch;
+        mine->out = out;
+        atomic_fetch_add_explicit(&l->callers, 1, memory_order_relaxed);
+        rc = tt_line_start(l, batch, out, &mine->ticket);
+        if (rc)
+            atomic_fetch_sub_explicit(&l->callers, 1, memory_order_relaxed);
+    }
+    if (rc)
+        out->ok = false;
+    return rc == TT_LINE_DOWN ? TT_E_CACHE_UNAVAILABLE : rc;
+}
+
+int tt_link_finish(tt_link_set *s, tt_cache_pending *p, int64_t deadline_ns)
+{
+    pending *mine = (pending *)(void *)p->room;
+    bool noscript = false;
+    int rc = tt_line_finish(mine->line, &mine->ticket, deadline_ns, &noscript);
+
+    if (rc == 0 && noscript && s->target.script.n)
+        rc = tt_line_call(mine->line, mine->batch, s->target.script, deadline_ns, mine->out,
+                          &noscript);
+    atomic_fetch_sub_explicit(&mine->line->callers, 1, memory_order_relaxed);
+    if (rc == TT_LINE_DOWN)
+        rc = TT_E_CACHE_UNAVAILABLE;
+    gate_report(&s->gate, tt_now_ns(s->clock), rc, false);
+    return rc;
+}
+
 int tt_link_post(tt_link_set *s, const tt_batch *batch, tt_cache_done *done, void *done_ctx)
 {
     tt_line *l = choose(s, batch);
@@ -236,9 +282,19 @@ static int cache_post(void *ctx, const tt_batch *batch, tt_cache_done *done, voi
     return tt_link_post(ctx, batch, done, done_ctx);
 }
 
+static int cache_start(void *ctx, const tt_batch *batch, tt_answers *out, tt_cache_pending *p)
+{
+    return tt_link_start(ctx, batch, out, p);
+}
+
+static int cache_finish(void *ctx, tt_cache_pending *p, int64_t deadline_ns)
+{
+    return tt_link_finish(ctx, p, deadline_ns);
+}
+
 tt_cache tt_link_cache(tt_link_set *s)
 {
-    return (tt_cache){cache_call, cache_post, s};
+    return (tt_cache){cache_call, cache_post, s, cache_start, cache_finish};
 }
 
 /* ---- making and freeing --------------------------------------------------------------------- */

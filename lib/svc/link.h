@@ -40,6 +40,11 @@ void tt_link_set_free(tt_link_set *s, bool forked);
  * TT_E_TIMEOUT, TT_E_NOMEM, TT_E_BUSY (queue full), TT_E_ARGUMENT. */
 TT_MUST int tt_link_call(tt_link_set *s, const tt_batch *batch, int64_t deadline_ns,
                          tt_answers *out);
+/* Ask, and wait later; see tt_cache.start. Any thread. start never connects: a set that is down
+ * refuses with TT_E_CACHE_UNAVAILABLE. */
+TT_MUST int tt_link_start(tt_link_set *s, const tt_batch *batch, tt_answers *out,
+                          tt_cache_pending *p);
+TT_MUST int tt_link_finish(tt_link_set *s, tt_cache_pending *p, int64_t deadline_ns);
 /* Ask and go on; see tt_cache.post. Any thread, never waits, never connects: a set that is down
  * refuses. The bytes are copied, and sent at once if a connection is idle, else with its holder's
  * next write. Between a post and a later batch there is no order: they may take two connections. */

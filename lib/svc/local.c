@@ -148,5 +148,5 @@ static int cache_post(void *ctx, const tt_batch *batch, tt_cache_done *done, voi
 
 tt_cache tt_local_cache(tt_local *l)
 {
-    return (tt_cache){cache_call, cache_post, l};
+    return (tt_cache){cache_call, cache_post, l, NULL, NULL};
 }

@@ -137,7 +137,7 @@ static void victim_main(live *l, int slot, live_step step)
     actor_init(&a, l, live_open(l, PROCESSES + slot, &victim.driver, 1), PROCESSES + slot, 0);
     victim.random = a.random;
     victim.inner = a.client->cache;
-    a.client->cache = (tt_cache){cache_call, cache_post, NULL};
+    a.client->cache = (tt_cache){cache_call, cache_post, NULL, NULL, NULL};
     victim.commit = step != STEP_BLOCKED && live_random(&a, 3) == 0;
     writes = step == STEP_ANYWHERE ? 1 << 20 : step == STEP_BLOCKED ? 1 : 1 + live_random(&a, 3);
     for (int i = 1; i <= writes; i++) {

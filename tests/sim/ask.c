@@ -94,6 +94,8 @@ static void read_rows(op *o, const ask *q)
         o->ev.result = r;
         o->ev.payload = tt_str_n(r->rows, sizeof(r->rows));
     }
+    o->rows = NULL;
+    o->ev.cache = o->batch_answers;
     o->ev.reached = q->reached;
     o->ev.created_ms = 1700000000000 + s->now / MS;
     o->ev.took_ns = s->now - q->sent_ns;
@@ -107,7 +109,7 @@ static void reply(sim *s, void *what, uint64_t n)
 
     (void)s;
     (void)n;
-    if (o->p->dead || o->finished || o->turn != q->turn ||
+    if (o->p->dead || o->finished || o->turn != q->turn || o->rows ||
         (q->kind == ASK_SAMPLE && o->kind == OP_DISCOVER && q->place < 0))
         return;
     o->ev = (tt_event){.db = q->status, .code = code_of(q->status)};
@@ -120,7 +122,9 @@ static void reply(sim *s, void *what, uint64_t n)
         return;
     }
     case ASK_READ:
-        read_rows(o, q);
+        o->rows = q;
+        if (!o->batch_due)
+            read_rows(o, q);
         return;
     case ASK_KILL:
         o->ev.gone = q->status == TT_DB_OK;
@@ -138,6 +142,18 @@ static void reply(sim *s, void *what, uint64_t n)
         break;
     }
     drive(o, &o->ev);
+}
+
+static void beside(proc *p, void *what, uint64_t turn, const tt_answers *answers)
+{
+    op *o = what;
+
+    if (p->dead || o->finished || o->turn != turn)
+        return;
+    o->batch_due = false;
+    o->batch_answers = answers;
+    if (o->rows)
+        read_rows(o, o->rows);
 }
 
 static void send_reply(sim *s, ask *q, tt_db_status status)
@@ -376,6 +392,11 @@ void ask_world(op *o, const tt_act *act)
         sample_all(o);
         break;
     case TT_DO_READ:
+        o->rows = NULL;
+        o->batch_answers = NULL;
+        o->batch_due = act->batch.n > 0;
+        if (o->batch_due)
+            proc_batch(o->p, &act->batch, o->kind, beside, o, o->turn);
         q = ask_server(o, ASK_READ, act->node, s->sc.timeout_ns + act->wait_ms * MS);
         q->points = tt_str_n(sim_copy(s, act->points), act->points.n);
         q->until_ns = act->wait_ms * MS;

@@ -321,6 +321,10 @@ struct op {
     int samples_left;
     tt_sample samples[SERVERS_MAX];
     tt_event ev;
+    /* of a read that has a batch under way beside it */
+    bool batch_due;
+    const tt_answers *batch_answers;
+    void *rows; /* their answer came first, and waits */
     union {
         tt_read_op read;
         tt_write_op write;
