@@ -589,12 +589,15 @@ START_TEST(no_secrets)
 }
 END_TEST
 
-/* Redis without a password, whatever the test before has left. */
+/* Everything runs, at once, and Redis without a password, whatever the test before has left. */
 static void restore(void)
 {
     redisContext *raw;
 
     (void)servers_do("start", "redis 2>/dev/null");
+    (void)servers_do("start", "replica2 2>/dev/null");
+    (void)servers_do("lag", "replica1 0 2>/dev/null");
+    (void)servers_do("lag", "replica2 0 2>/dev/null");
     raw = redis_raw();
     freeReplyObject(redisCommand(raw, "AUTH redis-secret"));
     freeReplyObject(redisCommand(raw, "CONFIG SET requirepass %s", ""));
