@@ -72,8 +72,9 @@ static inline void check_bytes(const tt_value *v, const char *literal, const cha
     ck_assert_int_eq(p[n], '\0');
     if (want && *want && want[1]) {
         ck_assert_uint_eq(n, strtoul(want + 1, NULL, 10));
-        for (size_t i = 0; i < n; i++)
-            ck_assert_int_eq(p[i], want[0]);
+        while (n > 0 && p[n - 1] == want[0]) /* an assertion for each would take seconds */
+            n--;
+        ck_assert_uint_eq(n, 0);
         return;
     }
     if (!want) {
