@@ -274,6 +274,7 @@ static int find_primary(tt_client *c, tt_error *err)
 
     if (c->links && tt_link_open(c->links, deadline, &why) != 0) {
         if (why.code == TT_E_DENIED) {
+            (void)snprintf(why.node, sizeof(why.node), "%.100s:%d", c->redis.host, c->redis.port);
             if (err)
                 *err = why;
             return why.code;

@@ -97,6 +97,7 @@ tt_db_status tt_deferred_execute(tt_drive *d)
             (void)driver->command(db, "ROLLBACK", NULL, NULL);
         else if (d->error.code == TT_E_COMMIT_UNKNOWN)
             d->error.code = TT_E_LOST;
+        d->effect.sent_write = false; /* what had gone out is rolled back */
         tt_buf_free(&commit.position);
         return status == TT_DB_LOST ? TT_DB_UNSENT : status;
     }

@@ -2,7 +2,30 @@
  * text where it has one, and nothing lost: the same client serves reads and writes afterwards. */
 #include "integration/api_support.h"
 
-/* The client does everything that clients are for. */
+/* The sum of a metric over the nodes. */
+static double sum_of(tt_client *c, const char *metric)
+{
+    tt_document *d = NULL;
+    const char *p;
+    double sum = 0;
+
+    EXPECT(tt_metrics_render(c, &d, &err), 0);
+    for (p = tt_document_text(d); (p = strstr(p, metric)) != NULL; p += strlen(metric))
+        if (p[strlen(metric)] == '{')
+            sum += strtod(strchr(p, '}') + 1, NULL);
+    tt_document_free(d);
+    return sum;
+}
+
+/* No connection is with a call that has ended, nobody waits, nothing is under way. */
+static void expect_all_back(tt_client *c)
+{
+    ck_assert(sum_of(c, "twotier_pool_open") == sum_of(c, "twotier_pool_idle"));
+    ck_assert(sum_of(c, "twotier_pool_waiting") == 0);
+    ck_assert(sum_of(c, "twotier_node_in_flight") == 0);
+}
+
+/* The client does everything that clients are for, and has lost nothing. */
 static void expect_sound(tt_client *c)
 {
     int64_t before = item(c, NULL, 9, NULL);
@@ -11,6 +34,16 @@ static void expect_sound(tt_client *c)
     ck_assert_int_eq(item(c, NULL, 9, NULL), before + 1);
     ck_assert(item_hits(c, 9, before + 1, 5000));
     ck_assert_int_eq(tt_client_ready(c, NULL), 0);
+    ck_assert(sum_of(c, "twotier_pool_open") > 0);
+    expect_all_back(c);
+}
+
+/* Every one of the words is in the message: what was expected, and what came. */
+static void expect_words(const tt_error *e, const char *what, const char *const *words)
+{
+    for (; *words; words++)
+        ck_assert_msg(strstr(e->message, *words) != NULL, "%s: no '%s' in: %s", what, *words,
+                      e->message);
 }
 
 static int read_sql(tt_client *c, const char *sql, const tt_value *params, size_t n, tt_error *err)
@@ -46,33 +79,156 @@ START_TEST(unknown_key)
 }
 END_TEST
 
-/* Opening with one key changed fails with `code`, and soon. */
-static void expect_no_open(const char *key, const char *text, int code, unsigned number)
+/* What a file says that it may not say; where, and what is told of it. */
+static const struct {
+    const char *text;
+    const char *words[6];
+} files[] = {
+    {"database:\n  pol: { max: 3 }\n",
+     {"app.yaml:2:3:", "unknown key \"database.pol\"", "did you mean \"database.pool\"?"}},
+    {"cach: {}\n", {"app.yaml:1:1:", "\"cach\"", "did you mean \"cache\"?"}},
+    {"database:\n  pool:\n    max: many\n",
+     {"app.yaml:3:10:", "database.pool.max", "expected an integer from 1 to 1000", "got \"many\""}},
+    {"database: { pool: { max: 100000000 } }\n",
+     {"app.yaml:1:26:", "database.pool.max", "from 1 to 1000", "got \"100000000\""}},
+    {"cache: { timeout: 5 }\n",
+     {"app.yaml:1:19:", "cache.timeout", "a duration from 1ms to 10s", "250ms", "got \"5\""}},
+    {"database: [a]\n", {"app.yaml:1:11:", "database: expected a mapping"}},
+    {"database: { user: a, user: b }\n", {"app.yaml:1:22:", "database.user", "first on line 1"}},
+    {"database: { password: x }\n",
+     {"app.yaml:1:13:", "password_env or password_file", "does not belong"}},
+    {"cache: {\n", {"app.yaml:2:1:", "not valid YAML"}},
+};
+
+START_TEST(files_that_are_wrong)
 {
+    tt_config *cfg = config_new();
+    char before[64], after[64];
+    tt_error e = TT_ERROR_INIT;
+    const char *text = files[_i].text;
+
+    ck_assert_int_eq(tt_config_get(cfg, "database.pool.max", before, sizeof(before), NULL), 0);
+    expect_code(tt_config_load_text(cfg, "app.yaml", text, strlen(text), &e), &e, TT_E_CONFIG,
+                text);
+    expect_words(&e, text, files[_i].words);
+    ck_assert_int_eq(tt_config_get(cfg, "database.pool.max", after, sizeof(after), NULL), 0);
+    ck_assert_str_eq(before, after);
+    tt_config_free(cfg);
+}
+END_TEST
+
+/* The same for a single key, which has no place in a file. */
+START_TEST(keys_that_are_wrong)
+{
+    static const struct {
+        const char *key, *text, *words[4];
+    } keys[] = {
+        {"database.pool.maximum", "3", {"database.pool.maximum", "did you mean", "pool.max\"?"}},
+        {"database.pool.mix", "3", {"did you mean \"database.pool.min\"?"}},
+        {"database.pool.max", "many", {"expected an integer from 1 to 1000", "got \"many\""}},
+        {"database.replicas[7].host", "a", {"replicas", "the next replica is number 2"}},
+    };
+    tt_config *cfg = config_new();
+
+    for (size_t i = 0; i < TT_COUNT(keys); i++) {
+        tt_error e = TT_ERROR_INIT;
+
+        expect_code(tt_config_set(cfg, keys[i].key, keys[i].text, &e), &e, TT_E_CONFIG,
+                    keys[i].key);
+        expect_words(&e, keys[i].key, keys[i].words);
+    }
+    tt_config_free(cfg);
+}
+END_TEST
+
+/* Connections of the application to the primary, besides this one. */
+static int64_t connections(tt_db_conn *raw)
+{
+    return number(raw, "SELECT COUNT(*) FROM information_schema.processlist "
+                       "WHERE user = SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID()");
+}
+
+static const struct {
+    const char *key, *text;
+    int code;
+    unsigned number;
+    const char *sqlstate;
+    const char *node; /* of the port; NULL: none is concerned */
+    const char *words[4];
+} openings[] = {
+    {"database.primary.port", "1", TT_E_UNAVAILABLE, 2002, "HY000", ":1", {"127.0.0.1"}},
+    {"database.schema",
+     "no_such_schema",
+     TT_E_SCHEMA,
+     1049,
+     "42000",
+     "PRIMARY",
+     {"Unknown database", "'no_such_schema'"}},
+    {"database.schema", "mysql", TT_E_DENIED, 1044, "42000", "PRIMARY", {"denied", "'mysql'"}},
+    {"database.user", "nobody", TT_E_DENIED, 0, NULL, "PRIMARY", {"denied", "'nobody'"}},
+    {"database.password_file",
+     "/nonexistent/password",
+     TT_E_CONFIG,
+     0,
+     "",
+     NULL,
+     {"cannot read /nonexistent/password"}},
+    {"database.password_env",
+     "TT_NOT_SET",
+     TT_E_CONFIG,
+     0,
+     "",
+     NULL,
+     {"password_env and database.password_file are both set", "expected one"}},
+    {"cache.redis",
+     "sentinel://127.0.0.1:1/x",
+     TT_E_UNSUPPORTED,
+     0,
+     "",
+     NULL,
+     {"sentinel://", "expected redis://"}},
+};
+
+static void expect_node(const tt_error *e, const char *node)
+{
+    char text[TT_ERROR_NODE_MAX], name[32];
+
+    if (!node) {
+        ck_assert_str_eq(e->node, "");
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "TT_%s_PORT", node);
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%s", *node == ':' ? node + 1 : getenv(name));
+    ck_assert_str_eq(e->node, text);
+}
+
+/* Opening with one key changed fails, soon, and leaves no connection behind. */
+START_TEST(not_opened)
+{
+    int64_t since = tt_now_ns(&tt_clock_system), before;
+    tt_db_conn *raw = open_to("PRIMARY");
     tt_config *cfg = config_new();
     tt_client *c = NULL;
     tt_error e = TT_ERROR_INIT;
-    int rc;
 
-    config_put(cfg, key, text);
-    rc = tt_client_open(cfg, &c, &e);
-    expect_code(rc, &e, code, key);
-    ck_assert_ptr_null(c);
-    if (number)
-        ck_assert_uint_eq(e.server_errno, number);
-    ck_assert_ptr_null(strstr(e.message, getenv("TT_DB_PASSWORD")));
-    tt_config_free(cfg);
-}
-
-START_TEST(not_opened)
-{
-    expect_no_open("database.primary.port", "1", TT_E_UNAVAILABLE, 0);
     admin_sql("primary", "GRANT SELECT ON no_such_schema.* TO app@127.0.0.1");
-    expect_no_open("database.schema", "no_such_schema", TT_E_SCHEMA, 1049);
-    expect_no_open("database.schema", "mysql", TT_E_DENIED, 1044);
-    expect_no_open("database.user", "nobody", TT_E_DENIED, 0);
-    expect_no_open("database.password_file", "/nonexistent/password", TT_E_CONFIG, 0);
-    expect_no_open("cache.redis", "sentinel://127.0.0.1:1/x", TT_E_UNSUPPORTED, 0);
+    before = connections(raw);
+    config_put(cfg, openings[_i].key, openings[_i].text);
+    expect_code(tt_client_open(cfg, &c, &e), &e, openings[_i].code, openings[_i].key);
+    ck_assert_ptr_null(c);
+    if (openings[_i].number || !openings[_i].node)
+        ck_assert_uint_eq(e.server_errno, openings[_i].number);
+    if (openings[_i].sqlstate)
+        ck_assert_str_eq(e.sqlstate, openings[_i].sqlstate);
+    expect_node(&e, openings[_i].node);
+    expect_words(&e, openings[_i].key, openings[_i].words);
+    ck_assert_ptr_null(strstr(e.message, getenv("TT_DB_PASSWORD")));
+    while (connections(raw) > before) { /* the server takes a moment to see that they are gone */
+        ck_assert_int_lt(elapsed_ms(since), 20000);
+        pause_ms(10);
+    }
+    db->close(raw);
+    tt_config_free(cfg);
 }
 END_TEST
 
@@ -143,6 +299,8 @@ START_TEST(wrong_redis_password)
     freeReplyObject(redisCommand(raw, "CONFIG SET requirepass %s", ""));
     redisFree(raw);
     expect_code(rc, &e, TT_E_DENIED, "wrong password of Redis");
+    expect_node(&e, "REDIS");
+    ck_assert_ptr_nonnull(strstr(e.message, "WRONGPASS"));
 }
 END_TEST
 
@@ -209,6 +367,179 @@ START_TEST(constraints)
     ck_assert_uint_eq(e.server_errno, 1048);
     ck_assert_int_eq(item(c, NULL, 1, NULL), 10);
     expect_sound(c);
+    tt_client_close(c);
+}
+END_TEST
+
+/* What a statement is refused for, and what is told of it. */
+typedef struct refused {
+    const char *sql;
+    bool writes;
+    int n; /* parameters: 1, NULL, 3 */
+    int code;
+    unsigned number;
+    const char *sqlstate; /* NULL: not the same with both servers */
+    const char *node;     /* "": some node; NULL: no server has seen it */
+    const char *words[4];
+} refused;
+
+static const refused statements[] = {
+    {SELECT_ITEM, false, 0, TT_E_PARAMETERS, 0, "", NULL, {"has 1 parameter", "0 were given"}},
+    {SELECT_ITEM, false, 2, TT_E_PARAMETERS, 0, "", NULL, {"has 1 parameter", "2 were given"}},
+    {"SELECT 1", false, 1, TT_E_PARAMETERS, 0, "", NULL, {"has 0 parameters", "1 were given"}},
+    {UPDATE_ITEM, true, 1, TT_E_PARAMETERS, 0, "", NULL, {"has 2 parameters", "1 were given"}},
+    {UPDATE_ITEM, true, 3, TT_E_PARAMETERS, 0, "", NULL, {"has 2 parameters", "3 were given"}},
+    {NULL, false, 0, TT_E_ARGUMENT, 0, "", NULL, {"the statement is NULL"}},
+    {NULL, true, 0, TT_E_ARGUMENT, 0, "", NULL, {"the statement is NULL"}},
+    {"SELECT id FROM items WHERE WHERE",
+     false,
+     0,
+     TT_E_SQL,
+     1064,
+     "42000",
+     "",
+     {"'WHERE' at line"}},
+    {"UPDATE items SET", true, 0, TT_E_SQL, 1064, "42000", "PRIMARY", {"syntax"}},
+    {"SELECT id FROM nowhere", false, 0, TT_E_SQL, 1146, "42S02", "", {"nowhere' doesn't exist"}},
+    {"DELETE FROM nowhere",
+     true,
+     0,
+     TT_E_SQL,
+     1146,
+     "42S02",
+     "PRIMARY",
+     {"nowhere' doesn't exist"}},
+    {"SELECT w FROM items", false, 0, TT_E_SQL, 1054, "42S22", "", {"Unknown column 'w'"}},
+    {"UPDATE items SET w = 1", true, 0, TT_E_SQL, 1054, "42S22", "PRIMARY", {"Unknown column 'w'"}},
+    {"SELECT user FROM mysql.user", false, 0, TT_E_DENIED, 1142, "42000", "", {"SELECT", "denied"}},
+    {"UPDATE items SET v = 1",
+     false,
+     0,
+     TT_E_STATEMENT,
+     0,
+     "",
+     NULL,
+     {"only reads", "class \"write\"", "use tt_query_write"}},
+    {"SELECT 1",
+     true,
+     0,
+     TT_E_STATEMENT,
+     0,
+     "",
+     NULL,
+     {"changes rows or the schema", "class \"read\""}},
+    {"SELECT id FROM items", false, 0, TT_E_LIMIT, 0, "", "", {"larger than 5 rows"}},
+    {"SELECT REPEAT('x', 2000)", false, 0, TT_E_LIMIT, 0, "", "", {"or 1024 bytes"}},
+    {"INSERT INTO items VALUES (1, 1)",
+     true,
+     0,
+     TT_E_CONSTRAINT,
+     1062,
+     "23000",
+     "PRIMARY",
+     {"Duplicate entry '1'", "PRIMARY"}},
+    {"UPDATE items SET v = NULL WHERE id = 1",
+     true,
+     0,
+     TT_E_CONSTRAINT,
+     1048,
+     "23000",
+     "PRIMARY",
+     {"Column 'v' cannot be null"}},
+    {"UPDATE items SET id = ?, v = ? WHERE id = 1",
+     true,
+     2,
+     TT_E_CONSTRAINT,
+     1048,
+     "23000",
+     "PRIMARY",
+     {"Column 'v' cannot be null"}},
+    {"INSERT INTO items (id) VALUES (77)",
+     true,
+     0,
+     TT_E_CONSTRAINT,
+     1364,
+     "HY000",
+     "PRIMARY",
+     {"'v' doesn't have a default"}},
+    {"INSERT INTO items VALUES (78, 'abc')",
+     true,
+     0,
+     TT_E_CONSTRAINT,
+     1366,
+     NULL,
+     "PRIMARY",
+     {"Incorrect integer value: 'abc'"}},
+    {"INSERT INTO items VALUES (78, 99999999999999999999)",
+     true,
+     0,
+     TT_E_CONSTRAINT,
+     1264,
+     "22003",
+     "PRIMARY",
+     {"Out of range", "'v'"}},
+};
+
+/* What is the matter with each is told in full, and the same client serves afterwards. */
+START_TEST(refused_statements)
+{
+    const tt_value params[] = {tt_int(1), tt_null(), tt_int(3)};
+    tt_config *cfg = config_new();
+    tt_client *c;
+
+    config_put(cfg, "limits.result_rows", "5");
+    config_put(cfg, "limits.result_bytes", "1KiB");
+    c = client_of(cfg);
+    for (size_t i = 0; i < TT_COUNT(statements); i++) {
+        const refused *r = &statements[i];
+        const char *what = r->sql ? r->sql : "NULL";
+        tt_error e = TT_ERROR_INIT;
+        size_t n = (size_t)r->n;
+
+        expect_code(r->writes ? write_sql(c, r->sql, params, n, &e)
+                              : read_sql(c, r->sql, params, n, &e),
+                    &e, r->code, what);
+        ck_assert_msg(e.server_errno == r->number, "%s: number %u", what, e.server_errno);
+        ck_assert_msg(!r->sqlstate || strcmp(e.sqlstate, r->sqlstate) == 0, "%s: %s", what,
+                      e.sqlstate);
+        if (!r->node || *r->node)
+            expect_node(&e, r->node);
+        else
+            ck_assert_msg(strncmp(e.node, "127.0.0.1:", 10) == 0, "%s: no node", what);
+        expect_words(&e, what, r->words);
+        expect_all_back(c);
+        ck_assert_int_eq(item(c, NULL, 1, NULL), 10); /* nothing was changed */
+    }
+    expect_sound(c);
+    tt_client_close(c);
+}
+END_TEST
+
+/* A NULL in a result, and getters that ask for something else; outputs stay as they were. */
+START_TEST(values_that_are_not_there)
+{
+    tt_client *c = client_new();
+    tt_result *r = NULL;
+    int64_t i = 7;
+    uint64_t u = 7;
+    double f = 7;
+    const char *p = "7";
+    tt_time t = {.year = 7};
+    size_t n = 7;
+
+    EXPECT(tt_query_read(c, NULL, "SELECT NULL AS a, CAST(NULL AS SIGNED) AS b, -1 AS c, 'x' AS d",
+                         NULL, 0, NULL, &r, NULL, &err),
+           0);
+    ck_assert_int_eq(tt_result_int(r, 0, 1, &i), TT_E_NULL);
+    ck_assert_int_eq(tt_result_is_null(r, 0, 0), 1);
+    ck_assert_int_ne(tt_result_bytes(r, 0, 0, &p, &n), 0);
+    ck_assert_int_eq(tt_result_uint(r, 0, 2, &u), TT_E_RANGE);
+    ck_assert_int_eq(tt_result_double(r, 0, 3, &f), TT_E_TYPE);
+    ck_assert_int_eq(tt_result_time(r, 0, 3, &t), TT_E_TYPE);
+    ck_assert_int_eq(tt_result_int(r, 1, 1, &i), TT_E_RANGE);
+    ck_assert_int_eq(tt_result_int(r, 0, 4, &i), TT_E_RANGE);
+    ck_assert(i == 7 && u == 7 && f == 7 && *p == '7' && t.year == 7 && n == 7);
+    tt_result_free(r);
     tt_client_close(c);
 }
 END_TEST
@@ -463,13 +794,17 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, items_new, NULL);
     tcase_add_test(t, unknown_key);
-    tcase_add_test(t, not_opened);
+    tcase_add_loop_test(t, files_that_are_wrong, 0, (int)TT_COUNT(files));
+    tcase_add_test(t, keys_that_are_wrong);
+    tcase_add_loop_test(t, not_opened, 0, (int)TT_COUNT(openings));
     tcase_add_test(t, wrong_password);
     tcase_add_test(t, wrong_redis_port);
     tcase_add_test(t, wrong_redis_password);
     tcase_add_test(t, parameters);
     tcase_add_test(t, refused_by_the_server);
     tcase_add_test(t, constraints);
+    tcase_add_test(t, refused_statements);
+    tcase_add_test(t, values_that_are_not_there);
     tcase_add_test(t, wrong_class);
     tcase_add_test(t, statements_of_the_other_kind);
     tcase_add_test(t, limits);

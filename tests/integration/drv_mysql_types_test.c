@@ -1,43 +1,5 @@
 /* Values of every type, there and back. */
-#include "integration/drv_mysql_support.h"
-
-/* sql literal, and what must come back */
-static const struct type_row {
-    const char *column;
-    tt_type type;
-    const char *least, *most;
-    int64_t i_least, i_most;      /* integers */
-    const char *s_least, *s_most; /* the rest; NULL: as the literal without its quotes */
-} types[] = {
-    {"TINYINT", TT_TYPE_INT, "-128", "127", -128, 127, NULL, NULL},
-    {"TINYINT UNSIGNED", TT_TYPE_UINT, "0", "255", 0, 255, NULL, NULL},
-    {"SMALLINT", TT_TYPE_INT, "-32768", "32767", -32768, 32767, NULL, NULL},
-    {"MEDIUMINT UNSIGNED", TT_TYPE_UINT, "0", "16777215", 0, 16777215, NULL, NULL},
-    {"MEDIUMINT", TT_TYPE_INT, "-8388608", "8388607", -8388608, 8388607, NULL, NULL},
-    {"INT", TT_TYPE_INT, "-2147483648", "2147483647", INT32_MIN, INT32_MAX, NULL, NULL},
-    {"INT UNSIGNED", TT_TYPE_UINT, "0", "4294967295", 0, UINT32_MAX, NULL, NULL},
-    {"BIGINT", TT_TYPE_INT, "-9223372036854775808", "9223372036854775807", INT64_MIN, INT64_MAX,
-     NULL, NULL},
-    {"BIGINT UNSIGNED", TT_TYPE_UINT, "0", "18446744073709551615", 0, -1, NULL, NULL},
-    {"YEAR", TT_TYPE_INT, "1901", "2155", 1901, 2155, NULL, NULL},
-    {"BIT(1)", TT_TYPE_UINT, "0", "1", 0, 1, NULL, NULL},
-    {"BIT(64)", TT_TYPE_UINT, "0", "18446744073709551615", 0, -1, NULL, NULL},
-    {"DECIMAL(65,30)", TT_TYPE_DECIMAL,
-     "-99999999999999999999999999999999999.999999999999999999999999999999",
-     "0.000000000000000000000000000001", 0, 0, NULL, NULL},
-    {"DECIMAL(65,0)", TT_TYPE_DECIMAL,
-     "-99999999999999999999999999999999999999999999999999999999999999999", "7", 0, 0, NULL, NULL},
-    {"CHAR(5) CHARACTER SET utf8mb4", TT_TYPE_TEXT, "''", "'\xf0\x9f\x98\x80z'", 0, 0, NULL, NULL},
-    {"VARCHAR(300) CHARACTER SET utf8mb4", TT_TYPE_TEXT, "REPEAT('x', 256)", "REPEAT('y', 257)", 0,
-     0, "x256", "y257"},
-    {"TEXT", TT_TYPE_TEXT, "''", "REPEAT('z', 65535)", 0, 0, "", "z65535"},
-    {"BINARY(3)", TT_TYPE_BLOB, "'abc'", "'xyz'", 0, 0, NULL, NULL},
-    {"VARBINARY(300)", TT_TYPE_BLOB, "''", "REPEAT('b', 300)", 0, 0, "", "b300"},
-    {"LONGBLOB", TT_TYPE_BLOB, "'q'", "REPEAT('m', 1048576)", 0, 0, "q", "m1048576"},
-    {"ENUM('red','green')", TT_TYPE_TEXT, "'red'", "'green'", 0, 0, NULL, NULL},
-    {"SET('a','b','c')", TT_TYPE_TEXT, "''", "'a,c'", 0, 0, NULL, NULL},
-    {"JSON", TT_TYPE_TEXT, "'{}'", "'[1, 2]'", 0, 0, NULL, NULL},
-};
+#include "integration/types_table.h"
 
 static tt_db_conn *lenient(void)
 {
@@ -48,41 +10,8 @@ static tt_db_conn *lenient(void)
     return c;
 }
 
-/* `want` is the text itself, or a character and how often it is repeated. */
-static void check_bytes(const tt_value *v, const char *literal, const char *want)
+static void check_type(const struct type_row *t)
 {
-    const char *p = v->as.bytes.p;
-    size_t n = v->as.bytes.n;
-
-    ck_assert_int_eq(p[n], '\0');
-    if (want && *want && want[1]) {
-        ck_assert_uint_eq(n, strtoul(want + 1, NULL, 10));
-        for (size_t i = 0; i < n; i++)
-            ck_assert_int_eq(p[i], want[0]);
-        return;
-    }
-    if (!want) {
-        size_t quoted = literal[0] == '\'';
-
-        ck_assert(
-            tt_str_eq(tt_str_n(p, n), tt_str_n(literal + quoted, strlen(literal) - 2 * quoted)));
-        return;
-    }
-    ck_assert_str_eq(p, want);
-}
-
-static void check_value(const struct type_row *t, const tt_value *v, bool most)
-{
-    ck_assert_int_eq(v->type, t->type);
-    if (t->type == TT_TYPE_INT || t->type == TT_TYPE_UINT)
-        ck_assert_int_eq(v->as.i, most ? t->i_most : t->i_least);
-    else
-        check_bytes(v, most ? t->most : t->least, most ? t->s_most : t->s_least);
-}
-
-START_TEST(each_type_comes_back)
-{
-    const struct type_row *t = &types[_i];
     tt_db_conn *c = lenient();
     tt_buf sql = tt_buf_init(libc);
     rows r;
@@ -109,6 +38,39 @@ START_TEST(each_type_comes_back)
         drop(&r);
     }
     tt_buf_free(&sql);
+    db->close(c);
+}
+
+START_TEST(each_type_comes_back)
+{
+    check_type(&types[_i]);
+}
+END_TEST
+
+START_TEST(each_type_of_mariadb_comes_back)
+{
+    if (is_mariadb())
+        check_type(&mariadb_types[_i]);
+}
+END_TEST
+
+START_TEST(geometry_comes_back)
+{
+    tt_db_conn *c = lenient();
+    tt_value v;
+    rows r;
+
+    run(c, "CREATE TABLE k (g GEOMETRY, p POINT)");
+    run(c, "INSERT INTO k VALUES (ST_GeomFromText('POINT(1 2)'), NULL), "
+           "(NULL, ST_GeomFromText('POINT(1 2)'))");
+    r = get(c, "SELECT g, p FROM k ORDER BY g IS NULL", NULL, 0);
+    for (size_t i = 0; i < 2; i++) {
+        v = tt_columns_value(&r.view, i, i);
+        ck_assert_int_eq(v.type, TT_TYPE_BLOB);
+        ck_assert(tt_str_eq(tt_str_n(v.as.bytes.p, v.as.bytes.n), tt_str_n(point, POINT_BYTES)));
+        ck_assert(tt_columns_is_null(&r.view, i, 1 - i));
+    }
+    drop(&r);
     db->close(c);
 }
 END_TEST
@@ -283,6 +245,8 @@ int main(void)
     servers_up("--replicas 0 --redis 0");
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, each_type_comes_back, 0, (int)TT_COUNT(types));
+    tcase_add_loop_test(t, each_type_of_mariadb_comes_back, 0, (int)TT_COUNT(mariadb_types));
+    tcase_add_test(t, geometry_comes_back);
     tcase_add_test(t, floats_are_widened_exactly);
     tcase_add_test(t, dates_and_times_come_back);
     tcase_add_test(t, parameters_of_every_type);
