@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, MUTANT_SEEDS_MAX = 20000, SPARED_SEEDS = 1000 };
+enum { WORKERS = 2, MUTANT_SEEDS_MAX = 20000, SPARED_SEEDS = 1000, CONTROL_SEEDS = 20 };
 
 static const mutant *find_mutant(const char *name)
 {
@@ -224,8 +224,8 @@ static int run_one(uint64_t seed, const mutant *m, const char *profile, bool tra
     return f.violated;
 }
 
-/* Growing ranges until one seed is caught. The same seeds with all rules on must be clean: what is
- * caught is the mutant, and not its world. */
+/* Growing ranges until one seed is caught. That seed and those before it must be clean with all
+ * rules on: what is caught is the mutant, and not its world. */
 static found hunt(const mutant *m, uint64_t seeds_max)
 {
     breakage b = use_mutant(m, NULL);
@@ -242,7 +242,7 @@ static bool is_clean(const mutant *m, uint64_t seed, found *f)
 {
     breakage b = use_mutant(NULL, m->profile);
 
-    *f = run_range(seed > 20 ? seed - 20 : 1, 20, &b);
+    *f = run_range(seed >= CONTROL_SEEDS ? seed - CONTROL_SEEDS + 1 : 1, CONTROL_SEEDS, &b);
     return !f->violated;
 }
 
