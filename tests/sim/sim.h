@@ -108,7 +108,7 @@ typedef struct scenario {
         heavy_ns;
     int64_t mark_timeout_ms, lease_ms, tag_ttl_ms, entry_ttl_ms, grace_ns, replica_wait_ms;
     int64_t skew_ms[REDIS_MAX];
-    int lost, slow, writes, locked, unknown_position, cached, commits, same_rows;
+    int lost, slow, writes, locked, unknown_position, cached, commits, same_rows, eventual;
     int crashes, evictions, flushes, redis_restarts, redis_failovers, partitions;
     int db_failovers, db_restarts, stops, locks, planned, lossy; /* of 1000, what a failover is */
 } scenario;
@@ -140,6 +140,7 @@ typedef struct scenario {
     X(APPLY_STOPPED)                                                                               \
     X(APPLIED_OUT_OF_ORDER)                                                                        \
     X(NUMBER_SKIPPED)                                                                              \
+    X(NUMBER_LATE)                                                                                 \
     X(LOCK_WAIT)                                                                                   \
     X(COMMITTED_WITHOUT_CLIENT)                                                                    \
     X(KILLED_IN_TIME)                                                                              \
@@ -231,6 +232,7 @@ typedef struct server {
     bool queued[TXNS_MAX];        /* in its relay log */
     int last;                     /* MariaDB: latest visible transaction, or -1 */
     int next_n;
+    int skipped_n;                        /* below others by now, and may be issued yet; or 0 */
     int64_t applied_until, visible_until; /* order of what is under way */
     int64_t locked_until[ROWS];
     int under_way; /* transactions in the log, not visible yet */
@@ -350,7 +352,8 @@ typedef struct breakage {
 
 struct sim {
     uint64_t seed, random;
-    bool trace;
+    bool trace, hashing;
+    uint64_t hash; /* of the trace */
     breakage broken;
     scenario sc;
     int64_t now;
@@ -519,17 +522,27 @@ void check_read(op *o);
 void check_final(op *o);
 void check_lost(sim *s, int winner);
 
+/* tables.c: where a rule is shown if not by a mutant that is caught. */
+typedef struct elsewhere {
+    const char *rule;
+    const char *file; /* below tests/; NULL: nowhere, for the reason that README.md gives */
+    const char *why;
+} elsewhere;
+/* NULL: the simulation must catch its mutant. */
+const elsewhere *elsewhere_find(const char *rule);
+const elsewhere *elsewhere_all(int *n);
+/* Does every rule of core/rules.h and of the script have its mutant, or its place elsewhere? */
+bool tables_complete(void);
+
 /* mutants.c */
 typedef struct mutant {
     const char *name, *profile;
     tt_rules rules;
     uint64_t world;
     const char *pattern, *replacement; /* in the script */
-    const char *spared;                /* why no violation can exist; NULL: there must be one */
     const char *text;
 } mutant;
 const mutant *mutants(int *n);
-const char *mutant_spared(const char *name);
 /* The script with the mutant's text put in; aborts when the pattern is not there. */
 tt_str mutant_script(const mutant *m);
 
