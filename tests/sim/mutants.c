@@ -91,9 +91,16 @@ static const mutant table[] = {
          "hot+calm+one_row+replicas+failovers+crashed+lossy+lagging+pendulum+slow_probes+long_"
          "stale+many_writes",
          "applied compared across terms"),
-    SCRIPT(TERM_BARRIERS_NOT_MERGED, "hot+failovers+crashed+lossy+lagging+pendulum",
+    SCRIPT(TERM_BARRIERS_UNITED, "hot+failovers+crashed+lossy+lagging+pendulum",
            "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED",
-           "if false then", "barriers of two terms merged"),
+           "if false then", "the numbers of two terms in one barrier"),
+    SCRIPT(TERM_BARRIERS_NOT_MERGED,
+           "hot+calm+one_row+replicas+failovers+planned+lagging+mysql+soon_follow+parallel+many_"
+           "writes",
+           "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED\n"
+           "    return 'P'",
+           "if string.match(b, '^[^@]*') ~= term then\n    return b",
+           "a barrier gives way to that of a later term"),
     WORLD(READ_ONLY_FIRST, "hot+failovers+planned",
           "the new primary opened before the old is closed"),
     /* several tags */
