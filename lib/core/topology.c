@@ -167,6 +167,7 @@ int tt_topology_sampled(tt_topology *t, int node, const tt_sample *s, int64_t no
             t->primary = -1;
         t->changes++;
     }
+    n->answers = true;
     n->writable = !s->read_only;
     n->sampled_ns = now_ns;
     if (s->inspected) {
@@ -197,6 +198,7 @@ void tt_topology_failed(tt_topology *t, int node, int64_t now_ns)
 {
     tt_node *n = &t->nodes[node];
 
+    n->answers = false;
     if (n->state != TT_NODE_DRAINING)
         move(t, n, TT_NODE_DOWN, now_ns);
 }

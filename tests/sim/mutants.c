@@ -63,6 +63,8 @@ static const mutant table[] = {
            "version, of, barrier = new_version, epoch, initial -- rule KEEP_FOREIGN_MARKS",
            "version, of, barrier, marks = new_version, epoch, initial, ''",
            "marks of another epoch are dropped"),
+    WORLD(DRAIN_ACKNOWLEDGED, "hot+calm+partitions+defer+after_commit+always_cached",
+          "deferred rows deleted before their bumps were acknowledged"),
     WORLD(MARK_EVICTED, "hot+one_row+evictions+crashes+intent", "a marked tag is evicted"),
     /* change of primary */
     RULE(PROVEN_PRIMARY, "hot+failovers+planned", "unproven primary for P"),
@@ -101,6 +103,8 @@ static const mutant table[] = {
            "    return 'P'",
            "if string.match(b, '^[^@]*') ~= term then\n    return b",
            "a barrier gives way to that of a later term"),
+    WORLD(PROBE_DISCOVERS, "hot+one_row+failovers+crashed+lossy+lagging",
+          "nobody looks for the primary but who misses"),
     WORLD(READ_ONLY_FIRST, "hot+failovers+planned",
           "the new primary opened before the old is closed"),
     /* several tags */

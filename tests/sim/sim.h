@@ -42,6 +42,7 @@ typedef struct sim sim;
 typedef struct proc proc;
 typedef struct session session;
 typedef struct op op;
+typedef struct drain drain;
 
 /* A set of writes: what a row shows. */
 typedef struct wset {
@@ -84,6 +85,8 @@ static inline bool wset_empty(const wset *s)
     X(DEMOTION_KEEPS_CLIENTS, "a demoted Redis node keeps its clients")                            \
     X(READ_ONLY_FIRST, "the new primary is opened before the old one is closed")                   \
     X(MARK_EVICTED, "marked tags may be evicted")                                                  \
+    X(DRAIN_ACKNOWLEDGED, "a deferred row is deleted whatever became of its bumps")                \
+    X(PROBE_DISCOVERS, "no probe asks for a discovery")                                            \
     X(OPEN_TRANSACTION_FILL, "the rows are read in a view opened before the tags were read")
 
 typedef enum world_mutant {
@@ -316,6 +319,7 @@ struct op {
     wset early[SERVERS_MAX]
               [ROWS]; /* mutants: what the servers showed when the tags were asked for */
     wset earliest[SERVERS_MAX][ROWS];
+    drain *drain; /* of a repair: it bumps what was left in the primary's table */
     /* write */
     tt_write_request wq;
     wrote *w;
@@ -506,6 +510,8 @@ void drive_discover(proc *p);
 /* background.c */
 void drive_repair(proc *p);
 void drive_drain(proc *p);
+/* The bumps are done, or not. */
+void drive_drained(op *o);
 void drive_probe(proc *p, int server);
 void drive_free(op *o);
 void drive_wake(proc *p);
