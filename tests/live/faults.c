@@ -69,6 +69,28 @@ void faults_await(const char *replica)
     }
 }
 
+bool faults_is_current(const char *name)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof(command),
+                   "'%s' sql %s %s 'SELECT @@read_only' 2>/dev/null | grep -qx 0",
+                   TT_SERVERS_SCRIPT, servers_dir, name);
+    return system(command) == 0;
+}
+
+bool faults_all_behind(void)
+{
+    char command[640];
+
+    (void)snprintf(command, sizeof(command),
+                   "at() { '%s' sql %s $1 'SELECT SUM(v) FROM counters'; }; "
+                   "a=$(at $(cat %s/current)); "
+                   "for r in replica1 replica2; do [ \"$(at $r)\" != \"$a\" ] || exit 1; done",
+                   TT_SERVERS_SCRIPT, servers_dir, servers_dir);
+    return system(command) == 0;
+}
+
 void faults_tables(void)
 {
     static int made = 100;

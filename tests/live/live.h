@@ -108,7 +108,8 @@ typedef enum live_step {
     X(MUTE, "Redis did not answer a PING")                                                         \
     X(FULL, "Redis refused a SET for want of memory")                                              \
     X(DIED, "servers killed")                                                                      \
-    X(PROMOTED, "primaries changed")
+    X(PROMOTED, "primaries changed")                                                               \
+    X(BEHIND, "all replicas seen behind")
 
 typedef enum live_fault {
 #define LIVE_FAULT_ENUM_(name, text) FAULT_##name,
@@ -306,7 +307,11 @@ long long faults_info(const char *field);
 /* Of the Redis that answers, waited for; "" when none does. */
 void faults_run_id(char out[48]);
 bool faults_is_mute(void);
+/* Does every replica lack what the primary has? */
+bool faults_all_behind(void);
 bool faults_is_full(void);
+/* Is this server writable? */
+bool faults_is_current(const char *name);
 /* Number of tags of the namespace that are marked; -1 when Redis does not answer. */
 int faults_marks(void);
 /* Until a replica has what the primary has; nobody writes. */
@@ -322,7 +327,7 @@ typedef struct live_need {
     int what; /* a live_metric, or NEED_FAULT + a live_fault */
     uint64_t wanted;
 } live_need;
-enum { NEED_FAULT = METRIC_COUNT, NEEDS_MAX = 4 };
+enum { NEED_FAULT = METRIC_COUNT, NEEDS_MAX = 5 };
 
 typedef struct live_phase {
     const char *name;

@@ -68,6 +68,14 @@ static void replica_dies(int64_t ms)
         faults_servers("start replica2");
 }
 
+static void watch_lag(int64_t ms)
+{
+    if (due(ms, 1200, &done, 5))
+        saw(FAULT_BEHIND, faults_all_behind());
+    if (due(ms, 2200, &done, 6))
+        saw(FAULT_BEHIND, faults_all_behind());
+}
+
 /* ---- Redis -------------------------------------------------------------------------------------
  */
 
@@ -85,6 +93,7 @@ static void flush(int64_t ms)
         cut = ms;
         saw(FAULT_CUT, faults_redis_number("CLIENT KILL TYPE normal") > 0);
     }
+    watch_lag(ms);
 }
 
 static char run_id[48];
@@ -187,15 +196,22 @@ static void make_room(void)
 /* ---- the primary -------------------------------------------------------------------------------
  */
 
+/* It counts when the server was read-only before, and is writable after. */
+static void change_primary(const char *name)
+{
+    bool was = faults_is_current(name);
+
+    faults_servers("promote %s", name);
+    saw(FAULT_PROMOTED, !was && faults_is_current(name));
+}
+
 static void promote(int64_t ms)
 {
     if (due(ms, 500, &done, 0)) {
-        faults_servers("promote replica1");
-        saw(FAULT_PROMOTED, 1);
+        change_primary("replica1");
     }
     if (due(ms, 3000, &done, 1)) {
-        faults_servers("promote primary");
-        saw(FAULT_PROMOTED, 1);
+        change_primary("primary");
     }
 }
 
@@ -231,15 +247,13 @@ static void primary_lost(int64_t ms)
         quiet();
         faults_servers("stop primary --signal KILL");
         saw(FAULT_DIED, 1);
-        faults_servers("promote replica1");
-        saw(FAULT_PROMOTED, 1);
+        change_primary("replica1");
         atomic_store(&running->write_share, share);
     }
     if (due(ms, 3000, &done, 1))
         faults_servers("start primary");
     if (due(ms, 4500, &done, 2)) {
-        faults_servers("promote primary");
-        saw(FAULT_PROMOTED, 1);
+        change_primary("primary");
     }
 }
 
@@ -291,12 +305,12 @@ static const live_phase table[] = {
     {"no fault", 3000, 400, NULL, NULL, NULL, NULL, true, false, {NEED(HIT, 500), NEED(FILL, 200)}},
     {"replica lags 2 s", 3000, 400, lag_one, NULL, NULL, NULL, true, false,
      {NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
-    {"both lag", 3000, 400, lag_both, NULL, NULL, NULL, true, true,
-     {NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
-    {"applying stopped", 3000, 400, stop_applying, NULL, NULL, go_on_applying, true, true,
-     {NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
+    {"both lag", 3000, 400, lag_both, watch_lag, NULL, NULL, true, true,
+     {DONE(BEHIND, 1), NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
+    {"applying stopped", 3000, 400, stop_applying, watch_lag, NULL, go_on_applying, true, true,
+     {DONE(BEHIND, 1), NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
     {"flushes, clients cut", 3000, 400, lag_both, flush, NULL, NULL, false, true,
-     {DONE(FLUSHED, 5), DONE(CUT, 3), NEED(READ_P, 50), NEED(FILL_REPLICA, 20)}},
+     {DONE(BEHIND, 1), DONE(FLUSHED, 5), DONE(CUT, 3), NEED(READ_P, 50), NEED(FILL_REPLICA, 20)}},
     {"Redis killed", 4000, 400, remember_redis, redis_dies, NULL, NULL, false, false,
      {DONE(RESTARTED, 2), NEED(UNREADABLE, 50)}},
     {"Redis evicts", 3000, 400, begin_evicting, evict, end_evicting, NULL, false, false,
