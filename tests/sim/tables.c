@@ -106,19 +106,20 @@ static bool has_cut(const char *marker)
     return false;
 }
 
+static const char *const rule_names[] = {
+#define RULE_NAME_(name, text) #name,
+    TT_RULES_TABLE(RULE_NAME_)
+#undef RULE_NAME_
+};
+
 static int check_rules(void)
 {
-    static const char *const names[] = {
-#define RULE_NAME_(name, text) #name,
-        TT_RULES_TABLE(RULE_NAME_)
-#undef RULE_NAME_
-    };
     int wrong = 0;
 
     for (int i = 0; i < TT_RULE_COUNT; i++)
-        if (!has_mutant((tt_rule)i) && !elsewhere_find(names[i]))
-            wrong += complain(names[i], "a rule without a mutant, and not said to be shown "
-                                        "elsewhere (tables.c)");
+        if (!has_mutant((tt_rule)i) && !elsewhere_find(rule_names[i]))
+            wrong += complain(rule_names[i], "a rule without a mutant, and not said to be shown "
+                                             "elsewhere (tables.c)");
     return wrong;
 }
 
@@ -156,7 +157,22 @@ static int check_elsewhere(void)
     return wrong;
 }
 
+static int check_page(void)
+{
+    static const char page[] = "../docs/protocol.md";
+    int n, wrong = 0;
+    const mutant *m = mutants(&n);
+
+    for (int i = 0; i < TT_RULE_COUNT; i++)
+        if (!file_has(page, rule_names[i]))
+            wrong += complain(rule_names[i], "a rule without a row in docs/protocol.md");
+    for (int i = 0; i < n; i++)
+        if (!file_has(page, m[i].name))
+            wrong += complain(m[i].name, "a mutant without a row in docs/protocol.md");
+    return wrong;
+}
+
 bool tables_complete(void)
 {
-    return check_rules() + check_markers() + check_elsewhere() == 0;
+    return check_rules() + check_markers() + check_elsewhere() + check_page() == 0;
 }
