@@ -109,6 +109,7 @@ typedef enum live_step {
     X(FULL, "Redis refused a SET for want of memory")                                              \
     X(DIED, "servers killed")                                                                      \
     X(PROMOTED, "primaries changed")                                                               \
+    X(BLOCKED_DIED, "writers killed while they waited for a lock")                                 \
     X(BEHIND, "all replicas seen behind")
 
 typedef enum live_fault {
@@ -307,7 +308,7 @@ long long faults_info(const char *field);
 /* Of the Redis that answers, waited for; "" when none does. */
 void faults_run_id(char out[48]);
 bool faults_is_mute(void);
-/* Does every replica lack what the primary has? */
+/* Does every replica lack what the primary had when it was asked, which was before? Values rise. */
 bool faults_all_behind(void);
 bool faults_is_full(void);
 /* Is this server writable? */

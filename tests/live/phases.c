@@ -320,7 +320,7 @@ static const live_phase table[] = {
     {"Redis full", 4000, 400, NULL, fill_up, faults_unsqueeze, NULL, false, false,
      {DONE(FULL, 1), NEED(OUTSTANDING, 1), NEED(DEFERRED, 1), NEED(DRAINED, 1)}},
     {"writers killed", 7000, 20, lag_one, NULL, NULL, lag_none, true, false,
-     {NEED(REAPED, 10), NEED(KILLED, 10), NEED(MARKED, 100)}},
+     {DONE(BLOCKED_DIED, 1), NEED(REAPED, 10), NEED(KILLED, 10), NEED(MARKED, 100)}},
     {"promotions", 6000, 400, NULL, promote, NULL, NULL, false, false,
      {DONE(PROMOTED, 2), NEED(DISCOVERED, 2)}},
     {"replica killed", 3500, 400, NULL, replica_dies, NULL, NULL, true, false,
