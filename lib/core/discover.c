@@ -6,6 +6,20 @@ enum { ROUNDS_MAX = 4 };
 static const tt_nonce no_term = {
     {'-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-', '-'}};
 
+bool tt_discover_wanted(const tt_topology *t)
+{
+    const tt_node *primary = t->primary >= 0 ? &t->nodes[t->primary] : NULL;
+
+    if (!primary)
+        return true;
+    if (primary->answers)
+        return !primary->writable;
+    for (int i = 0; i < t->n; i++)
+        if (i != t->primary && t->nodes[i].answers && t->nodes[i].writable)
+            return true;
+    return false; /* it is away, and so far nobody has taken its place */
+}
+
 void tt_discover_init(tt_discover_op *op, tt_core *core)
 {
     memset(op, 0, sizeof(*op));

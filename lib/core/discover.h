@@ -38,6 +38,11 @@ typedef struct tt_discover_op {
     bool changed; /* the term was made to name another node */
 } tt_discover_op;
 
+/* Has the primary gone, or another node taken its place? To be asked after every look at the nodes:
+ * reads that are hits do not notice, and what they are served carries the old term until somebody
+ * gives it a new one. */
+bool tt_discover_wanted(const tt_topology *t);
+
 void tt_discover_init(tt_discover_op *op, tt_core *core);
 /* Every step is serialised; one discover operation of a client at a time. */
 void tt_discover_step(tt_discover_op *op, const tt_event *ev, int64_t now_ns, tt_act *act);

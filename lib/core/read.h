@@ -69,6 +69,7 @@ typedef struct tt_tag_view {
     bool p;          /* the history of one of them is unknown */
     bool named;      /* the term names a primary */
     uint64_t bad;    /* tags to open: absent, foreign or marked */
+    uint64_t marks;  /* those of them that are marked */
     bool bad_term;   /* the term as well */
     uint64_t p_tags; /* tags whose barrier is P */
     tt_nonce term;   /* version of the term */

@@ -61,7 +61,8 @@ static bool may_vouch(const tt_read_op *op)
 static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
 {
     tt_core *c = op->core;
-    bool storable = op->rq->cached && !op->no_store && op->rq->mode == TT_READ_COHERENT;
+    bool storable = op->rq->cached && !op->no_store &&
+                    (op->rq->mode == TT_READ_COHERENT || !tt_read_rule(op, TT_RULE_EVENTUAL_ALONE));
     int n = 0;
 
     tt_read_note(op, op->from_primary ? TT_NOTE_PRIMARY_READ : TT_NOTE_REPLICA_READ);

@@ -138,10 +138,21 @@ static void read_any(tt_read_op *op, int64_t now_ns, tt_act *act)
         tt_read_discover(op, TT_E_UNAVAILABLE, act);
         return;
     }
-    op->no_store = true;
+    if (tt_read_rule(op, TT_RULE_EVENTUAL_ALONE))
+        op->no_store = true;
     op->is_stale = node != c->topology.primary;
     op->why = "any node, by the caller's leave";
     read_from(op, node, false, act);
+}
+
+/* Tests: what the primary had when somebody last asked. Where a gap has closed since, it is taken
+ * for a permanent one. */
+static const tt_applied *earlier_set(const tt_read_op *op)
+{
+    const tt_proof *last = op->core->proofs.last;
+
+    return !tt_read_rule(op, TT_RULE_GAP_SET_AFTER_STEP2) && last && last->ok ? last->applied
+                                                                              : NULL;
 }
 
 void tt_read_source(tt_read_op *op, int64_t now_ns, tt_act *act)
@@ -164,7 +175,7 @@ void tt_read_source(tt_read_op *op, int64_t now_ns, tt_act *act)
                                     now_ns);
     } else if (!p) {
         choice = tt_topology_choose(&c->topology, tt_buf_str(&op->need), op->tried, !op->waited,
-                                    NULL, &c->random, now_ns);
+                                    earlier_set(op), &c->random, now_ns);
     }
     if (choice.node >= 0) {
         if (choice.wait)

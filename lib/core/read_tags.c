@@ -45,6 +45,7 @@ static void see_tag(tt_read_op *op, int i, tt_tag_kind kind, const tt_tag *tag, 
     uint64_t bit = UINT64_C(1) << i;
 
     v->bad &= ~bit;
+    v->marks &= ~bit;
     if (!is_usable(op, kind, tag, epoch)) {
         v->bad |= bit;
         return;
@@ -53,16 +54,31 @@ static void see_tag(tt_read_op *op, int i, tt_tag_kind kind, const tt_tag *tag, 
     if (tag->marks.n) {
         v->marked = true;
         v->bad |= bit;
+        v->marks |= bit;
     }
+}
+
+/* Tests: as if the points were of this term. */
+static void raise_as_if(tt_read_op *op, tt_nonce term, tt_str points)
+{
+    tt_buf as_if = tt_buf_init(op->core->a);
+
+    tt_barrier_write(term, points, &as_if);
+    tt_barrier_raise(&op->need, tt_buf_str(&as_if));
+    tt_buf_free(&as_if);
 }
 
 /* Of a usable tag; only who misses needs it. */
 static void see_barrier(tt_read_op *op, int i, const tt_tag *tag)
 {
-    if (tt_barrier_parse(tag->barrier).p)
+    tt_barrier b = tt_barrier_parse(tag->barrier);
+
+    if (b.p)
         op->view.p_tags |= UINT64_C(1) << i;
-    else
+    else if (tt_read_rule(op, TT_RULE_BARRIER_OF_TERM))
         tt_barrier_raise(&op->need, tag->barrier);
+    else
+        raise_as_if(op, op->view.term, b.points);
 }
 
 /* Marks past their deadline: their writers are dead or stuck; queue what settles them. */
@@ -87,25 +103,31 @@ void tt_read_lookup(tt_read_op *op, tt_act *act)
     tt_read_send(op, act, TT_READ_LOOKUP, rq->n_tags + 2);
 }
 
-static tt_tag_kind parse(const tt_reply *r, tt_tag *tag, tt_tag_view *v)
+static tt_tag_kind parse(tt_read_op *op, const tt_reply *r, tt_tag *tag)
 {
+    tt_tag_kind kind = r->kind == TT_REPLY_TEXT ? tt_tag_parse(r->text, tag) : TT_TAG_ABSENT;
+
     if (r->kind == TT_REPLY_ERROR || r->kind == TT_REPLY_NONE)
-        v->readable = false;
-    return r->kind == TT_REPLY_TEXT ? tt_tag_parse(r->text, tag) : TT_TAG_ABSENT;
+        op->view.readable = false;
+    return kind == TT_TAG_NEWER && !tt_read_rule(op, TT_RULE_LATER_PROTOCOL)
+               ? tt_tag_parse_any(r->text, tag)
+               : kind;
 }
 
 /* Is it an entry, and of this very read? */
 bool tt_read_is_of_read(tt_read_op *op, tt_str found)
 {
     return !op->rq->distrust && tt_entry_parse(found, &op->hit) &&
-           tt_str_eq(op->hit.key, op->rq->key_bytes);
+           (tt_str_eq(op->hit.key, op->rq->key_bytes) || !tt_read_rule(op, TT_RULE_KEY_BYTES));
 }
 
 /* Does the entry found serve this read? */
 bool tt_read_is_hit(tt_read_op *op, const tt_reply *found)
 {
     const tt_tag_view *v = &op->view;
-    bool valid = v->readable && !v->bad && !v->bad_term && !v->marked &&
+    bool unmarked = tt_read_rule(op, TT_RULE_HIT_UNMARKED);
+    bool valid = v->readable && !(v->bad & ~(unmarked ? 0 : v->marks)) && !v->bad_term &&
+                 !(v->marked && unmarked) &&
                  (v->named || !tt_read_rule(op, TT_RULE_NAMELESS_BYPASS));
 
     if (!valid && op->rq->mode != TT_READ_EVENTUAL)
@@ -148,11 +170,11 @@ void tt_read_after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act
     view_init(v, op->rq->n_tags);
     v->readable = answers->ok;
     if (v->readable) {
-        tt_tag_kind kind = parse(&answers->replies[1], &tag, v);
+        tt_tag_kind kind = parse(op, &answers->replies[1], &tag);
 
         see_term(op, kind, &tag, answers->epoch);
         for (int i = 0; i < op->rq->n_tags; i++) {
-            kind = parse(&answers->replies[i + 2], &tag, v);
+            kind = parse(op, &answers->replies[i + 2], &tag);
             see_tag(op, i, kind, &tag, answers->epoch);
         }
         if (tt_read_is_hit(op, &answers->replies[0])) {
@@ -160,7 +182,7 @@ void tt_read_after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act
             return;
         }
         for (int i = 0; i < op->rq->n_tags; i++) {
-            kind = parse(&answers->replies[i + 2], &tag, v);
+            kind = parse(op, &answers->replies[i + 2], &tag);
             if (is_usable(op, kind, &tag, answers->epoch))
                 see_barrier(op, i, &tag);
         }
@@ -257,11 +279,7 @@ void tt_read_add_session(tt_read_op *op)
     tt_barrier seen = tt_barrier_parse(op->rq->seen);
 
     if (seen.term.n && !tt_read_rule(op, TT_RULE_TERM_IN_TOKEN)) {
-        tt_buf as_if = tt_buf_init(op->core->a);
-
-        tt_barrier_write(op->core->topology.term, seen.points, &as_if);
-        tt_barrier_raise(&op->need, tt_buf_str(&as_if));
-        tt_buf_free(&as_if);
+        raise_as_if(op, op->core->topology.term, seen.points);
         return;
     }
     tt_barrier_raise(&op->need, op->rq->seen);
@@ -289,7 +307,7 @@ void tt_read_settle_view(tt_read_op *op, int64_t now_ns, tt_act *act)
     op->no_store = (!v->readable || v->marked) && tt_read_rule(op, TT_RULE_MARKED_NO_STORE);
     if (!v->readable || (!v->named && tt_read_rule(op, TT_RULE_NAMELESS_BYPASS)))
         op->no_store = true;
-    if (op->rq->mode == TT_READ_EVENTUAL)
+    if (op->rq->mode == TT_READ_EVENTUAL && tt_read_rule(op, TT_RULE_EVENTUAL_ALONE))
         op->no_store = true; /* what it reads may be stale: nobody else shall share it */
     if (needs_p(op)) {
         tt_read_note(op, TT_NOTE_READ_P);

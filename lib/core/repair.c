@@ -16,6 +16,19 @@ tt_repair *tt_repair_next(tt_core *c, int64_t now_ns)
     return NULL;
 }
 
+tt_repair *tt_repair_of_deferred(tt_core *c, const tt_str *keys, int n_keys)
+{
+    tt_repair *r =
+        tt_core_repair(c, TT_STR("-"), 0, tt_nonce_new(c->rng), TT_STR("P"), keys, n_keys);
+
+    if (!r)
+        return NULL;
+    tt_list_remove(&r->link);
+    c->n_repairs--;
+    r->reap = true; /* when it fails the rows stay, and somebody tries again */
+    return r;
+}
+
 void tt_repair_init(tt_repair_op *op, tt_core *core, tt_repair *repair)
 {
     tt_str rest = tt_buf_str(&repair->keys);

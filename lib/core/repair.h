@@ -35,6 +35,10 @@ typedef struct tt_repair_op {
     tt_cmd cmds[TT_BATCH_MAX]; /* last: large, and not cleared */
 } tt_repair_op;
 
+/* The bumps of tags that a write left in the primary's table: their history is unknown by now. Not
+ * queued: the caller runs it at once, and once. The rows that were read before it may be deleted
+ * when it is `ok`, no others, and not before. NULL when memory is out. */
+tt_repair *tt_repair_of_deferred(tt_core *c, const tt_str *keys, int n_keys);
 /* Take the first repair that is due off the queue; NULL when there is none. */
 tt_repair *tt_repair_next(tt_core *c, int64_t now_ns);
 void tt_repair_init(tt_repair_op *op, tt_core *core, tt_repair *repair);

@@ -35,7 +35,15 @@
     X(AS_OF_UNORDERED, "where a position runs ahead of what is visible, as_of is unknown")         \
     X(RESOLVE_AFTER_STEP2, "P is replaced by a position taken after the tags were read")           \
     X(TERM_IN_TOKEN, "positions of a session are not compared across terms")                       \
-    X(TERM_CLEARS_APPLIED, "what a node has applied is not compared across terms")
+    X(TERM_CLEARS_APPLIED, "what a node has applied is not compared across terms")                 \
+    X(HIT_UNMARKED, "with a marked tag there is no hit")                                           \
+    X(KEY_BYTES, "an entry serves only the key bytes it was made for")                             \
+    X(LATER_PROTOCOL, "with a tag or a term of a later protocol, reads go around the cache")       \
+    X(EVENTUAL_ALONE, "what an EVENTUAL read got is neither stored nor shared")                    \
+    X(BARRIER_OF_TERM, "a barrier of another term counts as P")                                    \
+    X(UNKNOWN_POSITION_IS_P, "rows changed and no position known: the tags are bumped with P")     \
+    X(SAMPLE_VETTED, "a node's sample counts only after a later sample of the primary")            \
+    X(GAP_SET_AFTER_STEP2, "permanent gaps are told by a set taken after the tags were read")
 
 typedef enum tt_rule {
 #define TT_RULE_ENUM_(name, text) TT_RULE_##name,

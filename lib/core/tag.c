@@ -17,10 +17,15 @@ static bool is_newer(tt_str text)
 
 tt_tag_kind tt_tag_parse(tt_str text, tt_tag *out)
 {
-    const char *end;
-
     if (text.n < 3 || memcmp(text.p, "T1 ", 3) != 0)
         return is_newer(text) ? TT_TAG_NEWER : TT_TAG_ABSENT;
+    return tt_tag_parse_any(text, out);
+}
+
+tt_tag_kind tt_tag_parse_any(tt_str text, tt_tag *out)
+{
+    const char *end;
+
     if (text.n <= AT_BARRIER || text.p[AT_EPOCH - 1] != ' ' || text.p[AT_BARRIER - 1] != ' ')
         return TT_TAG_ABSENT;
     out->version = tt_str_n(text.p + AT_VERSION, TT_NONCE_BYTES);

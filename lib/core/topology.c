@@ -113,6 +113,17 @@ static void judge(tt_topology *t, tt_node *n, const tt_sample *s, int64_t now_ns
         move(t, n, TT_NODE_UP, now_ns);
 }
 
+static void count_fresh(tt_node *n)
+{
+    tt_applied_free(n->applied);
+    n->applied = n->fresh;
+    n->fresh = NULL;
+    tt_buf_clear(&n->points);
+    tt_applied_points(n->applied, &n->points);
+    if (n->points.failed)
+        tt_buf_clear(&n->points);
+}
+
 /* The primary was sampled after the nodes: their samples count now, unless they diverged. */
 static void vet(tt_topology *t, const tt_applied *primary, int64_t sent_ns)
 {
@@ -124,13 +135,7 @@ static void vet(tt_topology *t, const tt_applied *primary, int64_t sent_ns)
         n->diverged = !(t->rules_off & TT_RULE_BIT(TT_RULE_DIVERGED_NEVER_SOURCE)) &&
                       !tt_applied_subset(n->fresh, primary);
         n->vetted = !n->diverged;
-        tt_applied_free(n->applied);
-        n->applied = n->fresh;
-        n->fresh = NULL;
-        tt_buf_clear(&n->points);
-        tt_applied_points(n->applied, &n->points);
-        if (n->points.failed)
-            tt_buf_clear(&n->points);
+        count_fresh(n);
     }
 }
 
@@ -162,6 +167,7 @@ int tt_topology_sampled(tt_topology *t, int node, const tt_sample *s, int64_t no
             t->primary = -1;
         t->changes++;
     }
+    n->answers = true;
     n->writable = !s->read_only;
     n->sampled_ns = now_ns;
     if (s->inspected) {
@@ -180,6 +186,10 @@ int tt_topology_sampled(tt_topology *t, int node, const tt_sample *s, int64_t no
         tt_applied_free(n->fresh);
         n->fresh = applied;
         n->fresh_sent_ns = s->sent_ns;
+        if (t->rules_off & TT_RULE_BIT(TT_RULE_SAMPLE_VETTED)) {
+            n->vetted = true;
+            count_fresh(n);
+        }
     }
     return 0;
 }
@@ -188,6 +198,7 @@ void tt_topology_failed(tt_topology *t, int node, int64_t now_ns)
 {
     tt_node *n = &t->nodes[node];
 
+    n->answers = false;
     if (n->state != TT_NODE_DRAINING)
         move(t, n, TT_NODE_DOWN, now_ns);
 }

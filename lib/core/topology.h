@@ -29,6 +29,7 @@ typedef struct tt_node {
     char identity[TT_SOURCE_MAX + 1]; /* "" until the first sample */
     tt_node_state state;
     char source[TT_SOURCE_MAX + 1]; /* whom it replicated from when last inspected */
+    bool answers;                   /* the last time that somebody tried */
     bool writable;
     bool lag_known;
     int64_t lag_ms;

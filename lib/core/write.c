@@ -257,13 +257,24 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
 /* ---- after the write ---------------------------------------------------------------------------
  */
 
+/* Rows changed, nobody knows where: P. (Tests: the last position that somebody learned.) */
+static void put_unknown(tt_write_op *op)
+{
+    const tt_proof *last = op->core->proofs.last;
+
+    if (!rule(op, TT_RULE_UNKNOWN_POSITION_IS_P) && last && last->ok)
+        tt_barrier_write(op->term, tt_buf_str(&last->highest), &op->position);
+    else
+        tt_buf_put_char(&op->position, 'P');
+}
+
 static void after_success(tt_write_op *op, const tt_event *ev, tt_act *act)
 {
     tt_buf_clear(&op->position);
     if (ev->position.n)
         tt_barrier_write(op->term, ev->position, &op->position);
     else if (ev->rows_changed)
-        tt_buf_put_char(&op->position, 'P');
+        put_unknown(op);
     if (op->deferring) {
         note(op, TT_NOTE_DEFERRED);
         op->invalidation = TT_INVALIDATION_DEFERRED;

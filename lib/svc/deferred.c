@@ -133,7 +133,7 @@ static tt_result *waiting_rows(tt_client *c, tt_conn *conn, tt_error *err)
     return result;
 }
 
-/* Bump one tag with P, and wait for the answer. */
+/* Bump one tag, and wait for the answer: may its row go? */
 static bool bump(tt_client *c, tt_str tag)
 {
     tt_str name = tt_str_c(c->settings.cache.name_space), key_text;
@@ -146,17 +146,11 @@ static bool bump(tt_client *c, tt_str tag)
     tt_key_put_tag(name, tag, &key);
     key_text = tt_buf_str(&key);
     pthread_mutex_lock(&c->mu);
-    r = key.failed ? NULL
-                   : tt_core_repair(&c->core, TT_STR("-"), 0, tt_nonce_new(c->core.rng),
-                                    TT_STR("P"), &key_text, 1);
-    if (r) {
-        tt_list_remove(&r->link); /* ours alone: it is run here and now */
-        c->core.n_repairs--;
+    r = key.failed ? NULL : tt_repair_of_deferred(&c->core, &key_text, 1);
+    if (r)
         tt_repair_init(&op, &c->core, r);
-    }
     pthread_mutex_unlock(&c->mu);
     if (r) {
-        r->reap = true; /* tried once: the row stays if it fails */
         tt_drive_init(&d, c, tt_client_now(c) + c->cache_timeout_ms * TT_NS_PER_MS, NULL);
         tt_drive_repair(&d, &op);
         ok = op.ok;

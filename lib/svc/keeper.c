@@ -2,6 +2,7 @@
  * outstanding bumps, dead writers' marks, deferred invalidations, connections to keep. */
 #include "svc/client.h"
 
+#include "core/discover.h"
 #include "core/repair.h"
 #include "svc/deferred.h"
 #include "svc/drive.h"
@@ -103,19 +104,12 @@ static void check_policy(tt_client *c)
             peer.policy);
 }
 
-/* Has the primary gone, or another node taken its place? Hits would not notice: what they are
- * served carries the old term until somebody gives it a new one. */
 static bool primary_is_doubtful(tt_client *c)
 {
-    bool open = false, doubtful;
-    int primary;
+    bool doubtful;
 
     pthread_mutex_lock(&c->mu);
-    primary = c->core.topology.primary;
-    for (int i = 0; i < c->n_nodes; i++)
-        open = open || (i != primary && c->nodes[i].reached && !c->nodes[i].read_only);
-    doubtful = primary < 0 || (c->nodes[primary].reached && c->nodes[primary].read_only) ||
-               (!c->nodes[primary].reached && open);
+    doubtful = tt_discover_wanted(&c->core.topology);
     pthread_mutex_unlock(&c->mu);
     return doubtful;
 }

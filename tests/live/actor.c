@@ -30,12 +30,18 @@ static void die(const char *what, const tt_error *err)
     _exit(EXIT_FAILURE);
 }
 
-/* Not all processes of a namespace are configured alike. */
+enum { AFTER_COMMIT = 2, ALIKE = 9 };
+
+/* Not all processes of a namespace are configured alike. (Whoever is killed marks before it
+ * commits: without that a stale entry is what the policy allows.) */
 static int make_different(tt_config *config, bool defer, int process, tt_error *err)
 {
     int rc = 0;
 
-    if (defer || process == 0)
+    if (process == AFTER_COMMIT)
+        rc = tt_config_set(config, "cache.write_policy", "after_commit", err);
+
+    if (rc == 0 && (defer || process == 0))
         rc = tt_config_set(config, "cache.when_unavailable", "defer", err);
     if (rc == 0 && process == 1)
         rc = tt_config_set(config, "database.pool.max", "2", err);
@@ -85,7 +91,8 @@ static int open_inside(const tt_config *config, tt_rules rules_off, const tt_db_
 
 tt_client *live_open(live *l, int process, const tt_db_driver *driver, int attempts)
 {
-    tt_config *config = make_config(l->setup.defer, l->setup.plain && process == 1 ? 2 : process);
+    tt_config *config =
+        make_config(l->setup.defer, l->setup.plain && process > 0 ? ALIKE : process);
     tt_error err = TT_ERROR_INIT;
     tt_client *client = NULL;
     int rc = -1;
@@ -163,6 +170,7 @@ void actor_init(live_actor *a, live *l, tt_client *client, int process, int thre
 void actor_free(live_actor *a)
 {
     tt_session_free(a->session);
+    tt_queue_free(a->queue);
     tt_statement_free(a->point);
     tt_statement_free(a->group);
     tt_statement_free(a->pair);

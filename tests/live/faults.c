@@ -69,6 +69,28 @@ void faults_await(const char *replica)
     }
 }
 
+bool faults_is_current(const char *name)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof(command),
+                   "'%s' sql %s %s 'SELECT @@read_only' 2>/dev/null | grep -qx 0",
+                   TT_SERVERS_SCRIPT, servers_dir, name);
+    return system(command) == 0;
+}
+
+bool faults_all_behind(void)
+{
+    char command[640];
+
+    (void)snprintf(command, sizeof(command),
+                   "at() { '%s' sql %s $1 'SELECT SUM(v) FROM counters' | tail -n 1; }; "
+                   "a=$(at $(cat %s/current)); "
+                   "for r in replica1 replica2; do [ \"$(at $r)\" -lt \"$a\" ] || exit 1; done",
+                   TT_SERVERS_SCRIPT, servers_dir, servers_dir);
+    return system(command) == 0;
+}
+
 void faults_tables(void)
 {
     static int made = 100;
@@ -138,6 +160,83 @@ bool faults_redis(const char *format, ...)
     return ok;
 }
 
+long long faults_redis_number(const char *command)
+{
+    redisContext *c = redis_open();
+    redisReply *reply = c ? redisCommand(c, command) : NULL;
+    long long n = reply && reply->type == REDIS_REPLY_INTEGER ? reply->integer : -1;
+
+    if (reply)
+        freeReplyObject(reply);
+    if (c)
+        redisFree(c);
+    return n;
+}
+
+/* The line "field:..." of INFO. */
+static bool info_text(const char *field, char *out, size_t size)
+{
+    redisContext *c = redis_open();
+    redisReply *reply = c ? redisCommand(c, "INFO") : NULL;
+    bool ok = reply && reply->type == REDIS_REPLY_STRING;
+    const char *at = NULL;
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "\n%s:", field);
+    if (ok)
+        at = strstr(reply->str, line);
+    if (at)
+        (void)snprintf(out, size, "%.*s", (int)strcspn(at + strlen(line), "\r\n"),
+                       at + strlen(line));
+    if (reply)
+        freeReplyObject(reply);
+    if (c)
+        redisFree(c);
+    return at != NULL;
+}
+
+long long faults_info(const char *field)
+{
+    char text[48];
+
+    return info_text(field, text, sizeof(text)) ? strtoll(text, NULL, 10) : -1;
+}
+
+void faults_run_id(char out[48])
+{
+    out[0] = '\0';
+    for (int i = 0; i < 100 && !info_text("run_id", out, 48); i++)
+        live_sleep_ms(50);
+}
+
+bool faults_is_mute(void)
+{
+    struct timeval patience = {0, 100000};
+    redisContext *c = redisConnectWithTimeout("127.0.0.1", atoi(getenv("TT_REDIS_PORT")), patience);
+    redisReply *reply = NULL;
+
+    if (c && !c->err && redisSetTimeout(c, patience) == REDIS_OK)
+        reply = redisCommand(c, "PING");
+    if (c)
+        redisFree(c);
+    if (reply)
+        freeReplyObject(reply);
+    return !reply;
+}
+
+bool faults_is_full(void)
+{
+    redisContext *c = redis_open();
+    redisReply *reply = c ? redisCommand(c, "SET probe 1 PX 1") : NULL;
+    bool full = reply && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "OOM", 3) == 0;
+
+    if (reply)
+        freeReplyObject(reply);
+    if (c)
+        redisFree(c);
+    return full;
+}
+
 static bool is_marked(redisContext *c, const char *key)
 {
     redisReply *reply = redisCommand(c, "GET %s", key);
@@ -186,20 +285,6 @@ void faults_delete_tags(const char *pattern)
                        pattern);
 }
 
-static long long used_memory(void)
-{
-    redisContext *c = redis_open();
-    redisReply *reply = c ? redisCommand(c, "INFO memory") : NULL;
-    const char *at = reply && reply->str ? strstr(reply->str, "used_memory:") : NULL;
-    long long used = at ? strtoll(at + strlen("used_memory:"), NULL, 10) : 0;
-
-    if (reply)
-        freeReplyObject(reply);
-    if (c)
-        redisFree(c);
-    return used;
-}
-
 void faults_squeeze(int slack_kib)
 {
     static char filler[FILLER_BYTES + 1];
@@ -207,7 +292,8 @@ void faults_squeeze(int slack_kib)
 
     memset(filler, 'x', FILLER_BYTES);
     if (slack_kib > 0)
-        (void)faults_redis("CONFIG SET maxmemory %lld", used_memory() + slack_kib * 1024LL);
+        (void)faults_redis("CONFIG SET maxmemory %lld",
+                           faults_info("used_memory") + slack_kib * 1024LL);
     for (int i = 0; i < FILLERS; i++)
         (void)faults_redis("SET filler:%d %s PX 4000", number++, filler);
 }

@@ -99,6 +99,26 @@ typedef enum live_step {
         STEP_COUNT
 } live_step;
 
+/* What is done to the servers, counted where it was seen to have happened. */
+#define LIVE_FAULTS(X)                                                                             \
+    X(FLUSHED, "FLUSHALL")                                                                         \
+    X(CUT, "clients of Redis cut off")                                                             \
+    X(RESTARTED, "Redis back with another run_id")                                                 \
+    X(EVICTED, "keys evicted by Redis")                                                            \
+    X(MUTE, "Redis did not answer a PING")                                                         \
+    X(FULL, "Redis refused a SET for want of memory")                                              \
+    X(DIED, "servers killed")                                                                      \
+    X(PROMOTED, "primaries changed")                                                               \
+    X(BLOCKED_DIED, "writers killed while they waited for a lock")                                 \
+    X(BEHIND, "all replicas seen behind")
+
+typedef enum live_fault {
+#define LIVE_FAULT_ENUM_(name, text) FAULT_##name,
+    LIVE_FAULTS(LIVE_FAULT_ENUM_)
+#undef LIVE_FAULT_ENUM_
+        FAULT_COUNT
+} live_fault;
+
 /* Counters of tt_metrics_render that the report shows. */
 #define LIVE_METRICS(X)                                                                            \
     X(HIT, "hit")                                                                                  \
@@ -165,9 +185,11 @@ typedef struct live {
     _Atomic int writing;          /* writes of workers under way */
     _Atomic int latest;           /* cell acknowledged last */
     _Atomic uint64_t metrics[PROCESSES][METRIC_COUNT];
-    _Atomic uint64_t audits[METRIC_COUNT];  /* summed over the auditors */
-    _Atomic uint64_t deaths[STEP_COUNT][2]; /* of statements, of COMMITs */
-    _Atomic uint64_t by_kind[KIND_COUNT], marks_seen, keys_compared, keys_hit;
+    _Atomic uint64_t audits[METRIC_COUNT]; /* summed over the auditors */
+    _Atomic uint64_t faults[PHASES_MAX][FAULT_COUNT];
+    _Atomic uint64_t audited[PHASES_MAX][2]; /* keys of the last sweep of an audit; its hits */
+    _Atomic uint64_t deaths[STEP_COUNT][2];  /* of statements, of COMMITs */
+    _Atomic uint64_t by_kind[KIND_COUNT], marks_seen, queued, warmed;
     _Atomic uint64_t errors[2][ERRORS_MAX]; /* of reads, of writes, by code */
     _Atomic int shown;
     _Atomic uint64_t written; /* records of the history */
@@ -184,6 +206,7 @@ typedef struct live_actor {
     int process, thread;
     uint64_t random;
     int64_t own[CELLS];   /* what the session has written and must see */
+    tt_queue *queue;      /* its calls go through this one, if there is one */
     int owed;             /* cell of the last write that was not acknowledged to all ... */
     int64_t owed_till_ns; /* ... and how long to look at it often */
     tt_statement *point, *group, *pair, *write;
@@ -230,6 +253,20 @@ tt_client *live_open(live *l, int process, const struct tt_db_driver *driver, in
 void actor_init(live_actor *a, live *l, tt_client *client, int process, int thread);
 void actor_free(live_actor *a);
 void actor_new_session(live_actor *a);
+
+/* calls.c: the blocking calls, or the same through the actor's queue. */
+void calls_use_queue(live_actor *a);
+int call_read(live_actor *a, tt_session *s, const char *sql, const tt_value *v, size_t n,
+              const tt_read_options *o, tt_result **result, tt_read_info *info, tt_error *err);
+int call_write(live_actor *a, tt_session *s, const char *sql, const tt_value *v, size_t n,
+               const tt_write_options *o, tt_write_info *info, tt_error *err);
+/* Of a read `result` and `read`, of a write `write`. */
+int call_statement(live_actor *a, const tt_statement *statement, tt_session *s, const tt_value *v,
+                   size_t n, tt_result **result, tt_read_info *read, tt_write_info *write,
+                   tt_error *err);
+int call_begin(live_actor *a, tt_error *err);
+int call_commit(live_actor *a, tt_write_info *info, tt_error *err);
+void call_rollback(live_actor *a);
 /* Add the client's counters to, or put them into, `out`. */
 void metrics_publish(tt_client *client, _Atomic uint64_t *out, bool add);
 
@@ -239,8 +276,11 @@ void read_any(live_actor *a);
 /* A cached read of what `id` names; *hit tells who served it. Values by cell go into `got`. False
  * when it failed. */
 bool read_cached(live_actor *a, live_kind kind, int id, int64_t got[CELLS], bool *hit);
-/* Number of different reads of a kind. */
+/* Number of different reads of a kind; of all cached kinds. */
 int read_ids(live_kind kind);
+uint64_t read_all_ids(void);
+/* Have a result in the cache that somebody may want. */
+void warm_any(live_actor *a);
 /* Everything, from the primary. */
 bool read_all_strong(live_actor *a, int64_t got[CELLS]);
 void write_counter(live_actor *a, int cell);
@@ -259,8 +299,20 @@ void faults_up(void);
 void faults_down(void);
 void faults_tables(void);
 void faults_servers(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* One command; false when Redis did not answer. */
+/* One command; false when Redis did not answer, or refused. */
 bool faults_redis(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The integer that it answers; -1 when it does not. */
+long long faults_redis_number(const char *command);
+/* A number that INFO shows; -1 when Redis does not answer. */
+long long faults_info(const char *field);
+/* Of the Redis that answers, waited for; "" when none does. */
+void faults_run_id(char out[48]);
+bool faults_is_mute(void);
+/* Does every replica lack what the primary had when it was asked, which was before? Values rise. */
+bool faults_all_behind(void);
+bool faults_is_full(void);
+/* Is this server writable? */
+bool faults_is_current(const char *name);
 /* Number of tags of the namespace that are marked; -1 when Redis does not answer. */
 int faults_marks(void);
 /* Until a replica has what the primary has; nobody writes. */
@@ -271,6 +323,13 @@ void faults_unsqueeze(void);
 
 /* phases.c */
 void lag_none(void);
+/* What must be seen in a phase, for it to mean what its name says. */
+typedef struct live_need {
+    int what; /* a live_metric, or NEED_FAULT + a live_fault */
+    uint64_t wanted;
+} live_need;
+enum { NEED_FAULT = METRIC_COUNT, NEEDS_MAX = 5 };
+
 typedef struct live_phase {
     const char *name;
     int ms;
@@ -280,6 +339,8 @@ typedef struct live_phase {
     void (*heal)(void);               /* before the audit: it must be able to end */
     void (*end)(void);                /* after it */
     bool calm;                        /* a primary and Redis are there all the time */
+    bool late;                        /* both replicas are behind: whatever they fill is late */
+    live_need needs[NEEDS_MAX];       /* those with a number */
 } live_phase;
 const live_phase *phases(int *n);
 const live_phase *phase_named(const char *name);
@@ -290,6 +351,8 @@ void stop_processes(live *l);
 /* report.c: print the table, the minimums; true when all holds. */
 bool report(live *l, int n_phases);
 void report_mark(live *l, int phase); /* after each phase: metrics so far */
+/* Was all seen that the phase needs? */
+bool report_has_needs(const live *l, int phase, const live_phase *p);
 
 /* mutants.c */
 int mutants_run(live *l, const char *name); /* NULL: all; number of those that were missed */

@@ -2,6 +2,7 @@
  * answer is checked against what was acknowledged before it was asked for.
  *
  *   live                    the ordinary run
+ *   live --quick            a few phases; no minimums
  *   live --phase NAME...    only these phases; no minimums
  *   live --mutant RULE      with one rule off, in a scenario made for it: a violation is expected
  *   live --mutants          all of them
@@ -13,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGER_MAX = 10, CHECKED_MIN = 200000 };
+enum { LONGER_MAX = 60, AGAIN_MAX = 3, CHECKED_MIN = 200000 };
+
+static const char *const quick_phases[] = {"both lag", "Redis killed"};
 
 static void interrupted(int signal)
 {
@@ -41,7 +44,7 @@ static live *begin(void)
     return l;
 }
 
-static int run_named(int n, char **names)
+static int run_named(int n, const char *const *names)
 {
     live *l = begin();
 
@@ -64,8 +67,11 @@ static int run_all(void)
 
     start_processes(l);
     for (int i = 0; i < n; i++) {
-        run_phase(l, &table[i], i, false);
-        report_mark(l, i);
+        /* A slow machine may not get to what the phase is about at the first attempt. */
+        for (int k = 0; k == 0 || (k < AGAIN_MAX && !report_has_needs(l, i, &table[i])); k++) {
+            run_phase(l, &table[i], i, false);
+            report_mark(l, i);
+        }
         (void)fprintf(stderr, "live: %s: %llu operations checked so far, %llu violations\n",
                       table[i].name, (unsigned long long)checked(l),
                       (unsigned long long)history_violations(l));
@@ -88,7 +94,9 @@ int main(int argc, char **argv)
     if (argc == 1)
         return run_all();
     if (argc > 2 && strcmp(argv[1], "--phase") == 0)
-        return run_named(argc - 2, argv + 2);
+        return run_named(argc - 2, (const char *const *)argv + 2);
+    if (argc == 2 && strcmp(argv[1], "--quick") == 0)
+        return run_named(TT_COUNT(quick_phases), quick_phases);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         int n;
         const live_phase *table = phases(&n);
@@ -106,6 +114,7 @@ int main(int argc, char **argv)
         faults_down();
         return missed ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    (void)fprintf(stderr, "usage: live [--phase NAME... | --mutant RULE | --mutants | --list]\n");
+    (void)fprintf(stderr,
+                  "usage: live [--quick | --phase NAME... | --mutant RULE | --mutants | --list]\n");
     return 2;
 }

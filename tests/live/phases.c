@@ -21,6 +21,11 @@ static bool due(int64_t elapsed_ms, int at_ms, int *done, int bit)
 static int done; /* of the phase that runs */
 static live *running;
 
+static void saw(live_fault what, uint64_t n)
+{
+    atomic_fetch_add(&running->faults[atomic_load(&running->phase)][what], n);
+}
+
 /* ---- replicas ----------------------------------------------------------------------------------
  */
 
@@ -55,10 +60,20 @@ static void go_on_applying(void)
 
 static void replica_dies(int64_t ms)
 {
-    if (due(ms, 400, &done, 0))
+    if (due(ms, 400, &done, 0)) {
         faults_servers("stop replica2 --signal KILL");
+        saw(FAULT_DIED, 1);
+    }
     if (due(ms, 1600, &done, 1))
         faults_servers("start replica2");
+}
+
+static void watch_lag(int64_t ms)
+{
+    if (due(ms, 1200, &done, 5))
+        saw(FAULT_BEHIND, faults_all_behind());
+    if (due(ms, 2200, &done, 6))
+        saw(FAULT_BEHIND, faults_all_behind());
 }
 
 /* ---- Redis -------------------------------------------------------------------------------------
@@ -66,10 +81,35 @@ static void replica_dies(int64_t ms)
 
 static void flush(int64_t ms)
 {
-    if (ms / TICK_MS % 6 == 0)
-        (void)faults_redis("FLUSHALL");
-    if (ms / TICK_MS % 8 == 5)
-        (void)faults_redis("CLIENT KILL TYPE normal");
+    static int64_t flushed, cut;
+
+    if (ms < flushed) /* another phase */
+        flushed = cut = 0;
+    if (ms - flushed >= 6 * TICK_MS) {
+        flushed = ms;
+        saw(FAULT_FLUSHED, faults_redis("FLUSHALL"));
+    }
+    if (ms - cut >= 8 * TICK_MS) {
+        cut = ms;
+        saw(FAULT_CUT, faults_redis_number("CLIENT KILL TYPE normal") > 0);
+    }
+    watch_lag(ms);
+}
+
+static char run_id[48];
+
+static void remember_redis(void)
+{
+    faults_run_id(run_id);
+}
+
+static void see_restart(void)
+{
+    char before[sizeof(run_id)];
+
+    memcpy(before, run_id, sizeof(before));
+    faults_run_id(run_id);
+    saw(FAULT_RESTARTED, run_id[0] && before[0] && strcmp(run_id, before) != 0);
 }
 
 static void redis_dies(int64_t ms)
@@ -77,11 +117,21 @@ static void redis_dies(int64_t ms)
     if (due(ms, 400, &done, 0)) {
         faults_servers("stop redis --signal KILL");
         faults_servers("start redis");
+        see_restart();
     }
     if (due(ms, 1800, &done, 1))
         faults_servers("stop redis --signal KILL");
-    if (due(ms, 2600, &done, 2))
+    if (due(ms, 2600, &done, 2)) {
         faults_servers("start redis");
+        see_restart();
+    }
+}
+
+static long long evicted;
+
+static void begin_evicting(void)
+{
+    evicted = faults_info("evicted_keys");
 }
 
 static void evict(int64_t ms)
@@ -89,14 +139,27 @@ static void evict(int64_t ms)
     faults_squeeze(ms % 1000 < 2 * TICK_MS ? 64 : 0);
 }
 
+static void end_evicting(void)
+{
+    long long now = faults_info("evicted_keys");
+
+    if (evicted >= 0 && now > evicted)
+        saw(FAULT_EVICTED, (uint64_t)(now - evicted));
+    faults_unsqueeze();
+}
+
 static void freeze(int64_t ms)
 {
-    if (due(ms, 400, &done, 0))
+    if (due(ms, 400, &done, 0)) {
         faults_servers("stop redis --signal STOP");
+        saw(FAULT_MUTE, faults_is_mute());
+    }
     if (due(ms, 1400, &done, 1))
         faults_servers("start redis");
-    if (ms > 2000 && ms / TICK_MS % 8 == 0)
+    if (ms > 2000 && ms / TICK_MS % 8 == 0) {
         faults_servers("stop redis --signal STOP");
+        saw(FAULT_MUTE, faults_is_mute());
+    }
     if (ms > 2000 && ms / TICK_MS % 8 == 4)
         faults_servers("start redis");
 }
@@ -116,8 +179,10 @@ static void fill_up(int64_t ms)
         (void)faults_redis("CONFIG SET maxmemory %s", i % 2 ? "64mb" : "1");
         live_sleep_ms(4);
     }
-    if (due(ms, 1800, &done, 1))
+    if (due(ms, 1800, &done, 1)) {
         (void)faults_redis("CONFIG SET maxmemory 1");
+        saw(FAULT_FULL, faults_is_full());
+    }
     if (due(ms, 3000, &done, 2))
         faults_unsqueeze();
 }
@@ -131,18 +196,30 @@ static void make_room(void)
 /* ---- the primary -------------------------------------------------------------------------------
  */
 
+/* It counts when the server was read-only before, and is writable after. */
+static void change_primary(const char *name)
+{
+    bool was = faults_is_current(name);
+
+    faults_servers("promote %s", name);
+    saw(FAULT_PROMOTED, !was && faults_is_current(name));
+}
+
 static void promote(int64_t ms)
 {
-    if (due(ms, 500, &done, 0))
-        faults_servers("promote replica1");
-    if (due(ms, 3000, &done, 1))
-        faults_servers("promote primary");
+    if (due(ms, 500, &done, 0)) {
+        change_primary("replica1");
+    }
+    if (due(ms, 3000, &done, 1)) {
+        change_primary("primary");
+    }
 }
 
 static void primary_dies(int64_t ms)
 {
     if (due(ms, 600, &done, 0)) {
         faults_servers("stop primary --signal KILL");
+        saw(FAULT_DIED, 1);
         faults_servers("start primary");
     }
 }
@@ -169,13 +246,15 @@ static void primary_lost(int64_t ms)
 
         quiet();
         faults_servers("stop primary --signal KILL");
-        faults_servers("promote replica1");
+        saw(FAULT_DIED, 1);
+        change_primary("replica1");
         atomic_store(&running->write_share, share);
     }
     if (due(ms, 3000, &done, 1))
         faults_servers("start primary");
-    if (due(ms, 4500, &done, 2))
-        faults_servers("promote primary");
+    if (due(ms, 4500, &done, 2)) {
+        change_primary("primary");
+    }
 }
 
 /* ---- mutants -----------------------------------------------------------------------------------
@@ -205,30 +284,60 @@ static void stutter(int64_t ms)
         faults_servers("start redis");
 }
 
+#define NEED(metric, n)                                                                            \
+    {                                                                                              \
+        METRIC_##metric, n                                                                         \
+    }
+#define DONE(fault, n)                                                                             \
+    {                                                                                              \
+        NEED_FAULT + FAULT_##fault, n                                                              \
+    }
+#define NOTHING                                                                                    \
+    {                                                                                              \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
+    }
+
+/* clang-format off */
 static const live_phase table[] = {
-    /* name, ms, pause between victims, begin, tick, heal, end, calm */
-    {"no fault", 3000, 400, NULL, NULL, NULL, NULL, true},
-    {"replica lags 2 s", 3000, 400, lag_one, NULL, NULL, NULL, true},
-    {"both lag", 3000, 400, lag_both, NULL, NULL, NULL, true},
-    {"applying stopped", 3000, 400, stop_applying, NULL, NULL, go_on_applying, true},
-    {"flushes, clients cut", 3000, 400, lag_both, flush, NULL, NULL, false},
-    {"Redis killed", 4000, 400, NULL, redis_dies, NULL, NULL, false},
-    {"Redis evicts", 3000, 400, NULL, evict, NULL, NULL, false},
-    {"Redis frozen", 4000, 400, NULL, freeze, thaw, make_room, false},
-    {"Redis full", 4000, 400, NULL, fill_up, faults_unsqueeze, NULL, false},
-    {"writers killed", 7000, 20, lag_one, NULL, NULL, lag_none, true},
-    {"promotions", 6000, 400, NULL, promote, NULL, NULL, false},
-    {"replica killed", 3500, 400, NULL, replica_dies, NULL, NULL, true},
-    {"primary killed", 4500, 400, NULL, primary_dies, NULL, NULL, false},
-    {"primary replaced", 6000, 100, NULL, primary_lost, NULL, NULL, false},
-    {"no fault again", 3000, 0, NULL, NULL, NULL, NULL, true},
+    /* name, ms, pause between victims, begin, tick, heal, end, calm, late, needs */
+    {"no fault", 3000, 400, NULL, NULL, NULL, NULL, true, false, {NEED(HIT, 500), NEED(FILL, 200)}},
+    {"replica lags 2 s", 3000, 400, lag_one, NULL, NULL, NULL, true, false,
+     {NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
+    {"both lag", 3000, 400, lag_both, watch_lag, NULL, NULL, true, true,
+     {DONE(BEHIND, 1), NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
+    {"applying stopped", 3000, 400, stop_applying, watch_lag, NULL, go_on_applying, true, true,
+     {DONE(BEHIND, 1), NEED(BARRIER_WAIT, 50), NEED(FILL_REPLICA, 50)}},
+    {"flushes, clients cut", 3000, 400, lag_both, flush, NULL, NULL, false, true,
+     {DONE(BEHIND, 1), DONE(FLUSHED, 5), DONE(CUT, 3), NEED(READ_P, 50), NEED(FILL_REPLICA, 20)}},
+    {"Redis killed", 4000, 400, remember_redis, redis_dies, NULL, NULL, false, false,
+     {DONE(RESTARTED, 2), NEED(UNREADABLE, 50)}},
+    {"Redis evicts", 3000, 400, begin_evicting, evict, end_evicting, NULL, false, false,
+     {DONE(EVICTED, 50), NEED(READ_P, 50)}},
+    {"Redis frozen", 4000, 400, NULL, freeze, thaw, make_room, false, false,
+     {DONE(MUTE, 2), NEED(UNREADABLE, 20)}},
+    {"Redis full", 4000, 400, NULL, fill_up, faults_unsqueeze, NULL, false, false,
+     {DONE(FULL, 1), NEED(OUTSTANDING, 1), NEED(DEFERRED, 1), NEED(DRAINED, 1)}},
+    {"writers killed", 7000, 20, lag_one, NULL, NULL, lag_none, true, false,
+     {DONE(BLOCKED_DIED, 1), NEED(REAPED, 10), NEED(KILLED, 10), NEED(MARKED, 100)}},
+    {"promotions", 6000, 400, NULL, promote, NULL, NULL, false, false,
+     {DONE(PROMOTED, 2), NEED(DISCOVERED, 2)}},
+    {"replica killed", 3500, 400, NULL, replica_dies, NULL, NULL, true, false,
+     {DONE(DIED, 1), NEED(FILL_REPLICA, 50)}},
+    {"primary killed", 4500, 400, NULL, primary_dies, NULL, NULL, false, false,
+     {DONE(DIED, 1), NEED(DISCOVERED, 1)}},
+    {"primary replaced", 6000, 100, NULL, primary_lost, NULL, NULL, false, false,
+     {DONE(DIED, 1), DONE(PROMOTED, 2), NEED(DISCOVERED, 2)}},
+    {"no fault again", 3000, 0, NULL, NULL, NULL, NULL, true, false, {NEED(HIT, 500)}},
     /* those below belong to mutants; `phases` does not count them */
-    {"tags lost under lag", 5000, 0, lag_both, lose_tags, NULL, lag_none, false},
-    {"old dump", 3500, 0, NULL, old_dump, NULL, NULL, false},
-    {"Redis stutters", 6000, 0, lag_both, stutter, thaw, lag_none, false},
-    {"writers killed quickly", 4500, 10, NULL, NULL, NULL, NULL, false},
-    {"flushes under lag", 5000, 0, lag_both, flush, NULL, lag_none, false},
+    {"tags lost under lag", 5000, 0, lag_both, lose_tags, NULL, lag_none, false, true, NOTHING},
+    {"old dump", 3500, 0, NULL, old_dump, NULL, NULL, false, false, NOTHING},
+    {"Redis stutters", 6000, 0, lag_both, stutter, thaw, lag_none, false, true, NOTHING},
+    {"writers killed quickly", 4500, 10, NULL, NULL, NULL, NULL, false, false, NOTHING},
+    {"flushes under lag", 5000, 0, lag_both, flush, NULL, lag_none, false, true, NOTHING},
 };
+/* clang-format on */
 
 const live_phase *phases(int *n)
 {

@@ -32,6 +32,15 @@ int read_ids(live_kind kind)
     return kind == KIND_GROUP ? GROUPS : kind == KIND_PAIR ? PAIRS : COUNTERS;
 }
 
+uint64_t read_all_ids(void)
+{
+    uint64_t n = 0;
+
+    for (int kind = 0; kind < KIND_CACHED; kind++)
+        n += (uint64_t)read_ids((live_kind)kind);
+    return n;
+}
+
 static int h_of(int id)
 {
     return id < LIVING ? id % 4 : 4 + id % 2;
@@ -101,11 +110,11 @@ static int call_cached(live_actor *a, look *k, int consistency)
     o.tags = tags;
     switch (k->kind) {
     case KIND_POINT:
-        return tt_statement_read(a->point, s, v, 1, NULL, &k->result, &k->info, &k->err);
+        return call_statement(a, a->point, s, v, 1, &k->result, &k->info, NULL, &k->err);
     case KIND_GROUP:
-        return tt_statement_read(a->group, s, v, 1, NULL, &k->result, &k->info, &k->err);
+        return call_statement(a, a->group, s, v, 1, &k->result, &k->info, NULL, &k->err);
     case KIND_PAIR:
-        return tt_statement_read(a->pair, s, v, 1, NULL, &k->result, &k->info, &k->err);
+        return call_statement(a, a->pair, s, v, 1, &k->result, &k->info, NULL, &k->err);
     case KIND_THREE:
         sql = "SELECT id, v FROM counters WHERE id = ? AND g = ? AND h = ?";
         n = o.n_tags = 3;
@@ -125,7 +134,7 @@ static int call_cached(live_actor *a, look *k, int consistency)
         n = o.n_tags = 2;
         break;
     }
-    return tt_query_read(a->client, s, sql, v, n, &o, &k->result, &k->info, &k->err);
+    return call_read(a, s, sql, v, n, &o, &k->result, &k->info, &k->err);
 }
 
 static int call_plain(live_actor *a, look *k, int consistency)
@@ -134,9 +143,9 @@ static int call_plain(live_actor *a, look *k, int consistency)
     tt_value v = tt_int(k->id);
 
     o.consistency = consistency;
-    return tt_query_read(a->client, k->use_session ? a->session : NULL,
-                         "SELECT id, v FROM counters WHERE id = ?", &v, 1, &o, &k->result, &k->info,
-                         &k->err);
+    return call_read(a, k->use_session ? a->session : NULL,
+                     "SELECT id, v FROM counters WHERE id = ?", &v, 1, &o, &k->result, &k->info,
+                     &k->err);
 }
 
 /* ---- after -------------------------------------------------------------------------------------
@@ -315,12 +324,12 @@ static live_kind choose_kind(live_actor *a)
 static void read_inside(live_actor *a, look *k)
 {
     int64_t got[CELLS];
-    int code = tt_begin(a->session, NULL, &k->err);
+    int code = call_begin(a, &k->err);
 
     if (code == 0)
         code = call_plain(a, k, TT_COHERENT);
     (void)finish(a, k, code, got);
-    (void)tt_rollback(a->session, NULL);
+    call_rollback(a);
 }
 
 void read_any(live_actor *a)
@@ -355,6 +364,27 @@ void read_any(live_actor *a)
     else
         code = call_cached(a, &k, k.kind == KIND_EVENTUAL ? TT_EVENTUAL : TT_COHERENT);
     (void)finish(a, &k, code, got);
+}
+
+/* What is warmed must be what a read of the same statement and tags finds. */
+void warm_any(live_actor *a)
+{
+    static const char *const tags[] = {"c:{1}", "g:{2}"};
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    tt_error err = TT_ERROR_INIT;
+    int id = choose_counter(a), code;
+    tt_value v[] = {tt_int(id), tt_int(id / GROUP)};
+
+    o.cache_class = "";
+    o.tags = tags;
+    o.n_tags = 2;
+    code = tt_warm(a->client, "SELECT id, v FROM counters WHERE id = ? AND g = ?", v, 2, &o, &err);
+    if (code == 0) {
+        atomic_fetch_add(&a->l->warmed, 1);
+    } else if (!excusable(code)) {
+        (void)fprintf(stderr, "live: tt_warm: %s %s\n", tt_error_name(code), err.message);
+        atomic_fetch_add(&live_count(a->l)->violations, 1);
+    }
 }
 
 /* ---- reads of auditors -------------------------------------------------------------------------

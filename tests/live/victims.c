@@ -28,6 +28,8 @@ static struct {
 static void die(void)
 {
     atomic_fetch_add(&victim.l->deaths[victim.step][victim.commit], 1);
+    if (victim.step == STEP_BLOCKED)
+        atomic_fetch_add(&victim.l->faults[atomic_load(&victim.l->phase)][FAULT_BLOCKED_DIED], 1);
     (void)kill(getpid(), SIGKILL);
     for (;;)
         (void)pause();

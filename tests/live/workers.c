@@ -87,6 +87,8 @@ static void one_step(live_actor *a)
         post_token(a);
     else if (n == 987 && !a->l->setup.plain)
         invalidate(a);
+    else if (n >= 984 && n < 987 && !a->l->setup.plain)
+        warm_any(a);
     else
         read_any(a);
 }
@@ -130,6 +132,8 @@ static void worker_main(live *l, int process)
 
     for (int i = 0; i < THREADS; i++) {
         actor_init(&all.actors[i], l, client, process, i);
+        if (i == THREADS - 1 && process == 1 && !l->setup.plain)
+            calls_use_queue(&all.actors[i]);
         hands[i] = (hand){&all, i};
         if (pthread_create(&threads[i], NULL, thread_main, &hands[i]) != 0)
             _exit(EXIT_FAILURE);

@@ -91,7 +91,7 @@ void write_counter(live_actor *a, int cell)
     tt_error err = TT_ERROR_INIT;
     tt_value v[] = {tt_int(r.got), tt_int(cell), tt_int(cell / GROUP),
                     tt_int(cell < LIVING ? cell % 4 : 4 + cell % 2), tt_int(r.got)};
-    int code = tt_statement_write(a->write, a->session, v, TT_COUNT(v), NULL, &info, &err);
+    int code = call_statement(a, a->write, a->session, v, TT_COUNT(v), NULL, NULL, &info, &err);
 
     finish(a, &r, code, true, &info, &err);
     if (code == 0 && info.affected_rows != 1)
@@ -107,9 +107,9 @@ static int write_side(live_actor *a, int pair, int side, int64_t value, tt_error
     o.tags = &tag;
     o.n_tags = 1;
     o.flags = TT_WRITE_ONLY_THESE_TAGS;
-    return tt_query_write(a->client, a->session,
-                          "UPDATE pairs SET v = ? WHERE p = ? AND side = ? AND ABS(v) < ?", v,
-                          TT_COUNT(v), &o, NULL, err);
+    return call_write(a, a->session,
+                      "UPDATE pairs SET v = ? WHERE p = ? AND side = ? AND ABS(v) < ?", v,
+                      TT_COUNT(v), &o, NULL, err);
 }
 
 /* A transaction sees what it has written itself. */
@@ -118,8 +118,8 @@ static int look_inside(live_actor *a, int pair, const live_record *r, tt_error *
     tt_value v = tt_int(pair);
     tt_result *result = NULL;
     int64_t got = -1;
-    int code = tt_query_read(a->client, a->session, "SELECT v FROM pairs WHERE p = ? AND side = 0",
-                             &v, 1, NULL, &result, NULL, err);
+    int code = call_read(a, a->session, "SELECT v FROM pairs WHERE p = ? AND side = 0", &v, 1, NULL,
+                         &result, NULL, err);
 
     if (code != 0)
         return code;
@@ -141,7 +141,7 @@ void write_pair(live_actor *a, int pair)
     live_record r = record(a, KIND_COMMIT, COUNTERS + pair);
     tt_write_info info = TT_WRITE_INFO_INIT;
     tt_error err = TT_ERROR_INIT;
-    int code = tt_begin(a->session, NULL, &err);
+    int code = call_begin(a, &err);
     bool sent;
 
     if (code == 0)
@@ -152,9 +152,9 @@ void write_pair(live_actor *a, int pair)
         code = write_side(a, pair, 1, r.got, &err);
     sent = code == 0;
     if (sent)
-        code = tt_commit(a->session, 0, &info, &err);
+        code = call_commit(a, &info, &err);
     if (code != 0)
-        (void)tt_rollback(a->session, NULL);
+        call_rollback(a);
     finish(a, &r, code, sent, &info, &err);
 }
 

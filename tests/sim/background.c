@@ -35,10 +35,7 @@ static void probe_in(sim *s, void *what, uint64_t n)
         return;
     if (!q->ok || tt_topology_sampled(&p->core.topology, q->server, &q->sample, s->now) != 0)
         tt_topology_failed(&p->core.topology, q->server, s->now);
-    /* Whoever sees that the primary is not the one believed in finds it: reads that are hits do
-     * not. */
-    if (p->core.topology.primary < 0 ||
-        (p->core.topology.primary == q->server) != (q->ok && !q->sample.read_only))
+    if (tt_discover_wanted(&p->core.topology) && !sim_broken(s, MUT_PROBE_DISCOVERS))
         drive_discover(p);
 }
 
@@ -65,11 +62,11 @@ void drive_probe(proc *p, int node)
 /* ---- the deferred table ------------------------------------------------------------------------
  */
 
-typedef struct drain {
+struct drain {
     proc *p;
     int server;
     wset writes;
-} drain;
+};
 
 static void drained(sim *s, statement *st, tt_db_status status, const txn *t)
 {
@@ -79,21 +76,17 @@ static void drained(sim *s, statement *st, tt_db_status status, const txn *t)
         sim_count(s, EV_DRAINED);
 }
 
-static void delete_deferred(proc *p, void *what, uint64_t n, const tt_answers *answers)
+void drive_drained(op *o)
 {
-    drain *d = what;
-    sim *s = p->s;
-    bool ok = answers->ok;
+    drain *d = o->drain;
+    sim *s = d->p->s;
     statement *st;
 
-    (void)n;
-    p->draining = false;
-    for (int i = 0; ok && i < answers->n; i++)
-        ok = answers->replies[i].kind == TT_REPLY_TEXT;
-    if (!ok)
+    d->p->draining = false;
+    if (!o->u.repair.ok && !sim_broken(s, MUT_DRAIN_ACKNOWLEDGED))
         return;
     st = sim_new(s, sizeof(*st));
-    *st = (statement){.conn = server_connect(s, d->server, p),
+    *st = (statement){.conn = server_connect(s, d->server, d->p),
                       .write = -1,
                       .drained = d->writes,
                       .reply = drained};
@@ -106,13 +99,9 @@ static void bump_deferred(sim *s, void *what, uint64_t n)
     drain *d = what;
     proc *p = d->p;
     unsigned rows = 0;
-    tt_cmd cmds[ROWS];
-    tt_nonce version = tt_nonce_new(&p->rng), none = tt_nonce_new(&p->rng);
     tt_str tags[ROWS];
-    tt_number ttl;
-    tt_str args[] = {TT_STR("bump"), tt_nonce_str(&version), tt_nonce_str(&none), TT_STR("P"),
-                     tt_number_text(&ttl, s->sc.tag_ttl_ms)};
-    tt_batch batch = {cmds, 0};
+    tt_event ev = {0};
+    op *o;
 
     (void)n;
     if (p->dead)
@@ -120,10 +109,11 @@ static void bump_deferred(sim *s, void *what, uint64_t n)
     for (int i = 0; i < s->n_writes; i++)
         if (wset_has(&d->writes, i))
             rows |= s->writes[i].rows;
-    batch.n = drive_tags(rows, tags);
-    for (int i = 0; i < batch.n; i++)
-        cmds[i] = tt_cmd_script(tags[i], args, TT_COUNT(args));
-    proc_batch(p, &batch, OP_REPAIR, delete_deferred, d, 0);
+    o = drive_new(p, OP_REPAIR);
+    o->drain = d;
+    tt_repair_init(&o->u.repair, &p->core,
+                   tt_repair_of_deferred(&p->core, tags, drive_tags(rows, tags)));
+    drive(o, &ev);
 }
 
 static void find_deferred(sim *s, void *what, uint64_t n)

@@ -113,7 +113,7 @@ void check_read(op *o)
 }
 
 /* A write whose process died before its bumps were acknowledged, and whose marks a fault took (or
- * the policy after_commit never made): COHERENCE.md's limit. */
+ * the policy after_commit never made): a documented limit (docs/protocol.md). */
 static bool is_excluded(const sim *s, const wrote *w)
 {
     return w->by->dead && !w->done && (!s->sc.intent || w->mark_lost);

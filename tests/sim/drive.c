@@ -224,8 +224,11 @@ static void done(op *o)
         break;
     case OP_REPAIR:
         proc_note(o->p, o->u.repair.notes);
+        if (o->drain)
+            drive_drained(o);
+        else
+            o->p->repairing = false;
         tt_repair_finish(&o->u.repair, s->now);
-        o->p->repairing = false;
         break;
     }
     drive_free(o);

@@ -1,6 +1,7 @@
 /* sim: seeds in, violations out.
  *
- *   sim [--seeds N] [--from N] [--quick]   every seed of the range, all rules on
+ *   sim [--seeds N] [--from N]             every seed of the range, all rules on
+ *   sim --quick                            1,000 of them; the tables; some seeds run twice
  *   sim --seed N [--trace]                 one seed
  *   sim --mutant NAME [--seed N | ...]     the same with a rule switched off
  *   sim --mutants                          each mutant until it is caught
@@ -12,7 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, MUTANT_SEEDS_MAX = 20000, SPARED_SEEDS = 1000 };
+enum {
+    WORKERS = 2,
+    MUTANT_SEEDS_MAX = 20000,
+    SPARED_SEEDS = 1000,
+    CONTROL_SEEDS = 20,
+    REPLAYED_SEEDS = 25
+};
 
 static const mutant *find_mutant(const char *name)
 {
@@ -45,15 +52,19 @@ typedef struct found {
     bool violated;
     uint64_t seed, seeds;
     char text[400];
+    bool hashing;
+    uint64_t hash; /* of the last run */
     tally tally;
 } found;
 
 static void run_seed(sim *s, uint64_t seed, const breakage *b, bool trace, found *out)
 {
     sim_begin(s, seed, b, &out->tally, trace);
+    s->hashing = out->hashing;
     scenario_run(s);
     sim_end(s);
     out->seeds++;
+    out->hash = s->hash;
     if (s->violation[0] && !out->violated) {
         out->violated = true;
         out->seed = seed;
@@ -213,6 +224,31 @@ static int run_seeds(uint64_t first, uint64_t n, const mutant *m, const char *pr
     return never && n >= 5000 && !m && !profile ? 1 : 0;
 }
 
+/* The same seeds twice, in another order: what a run does must follow from its seed alone. */
+static bool replays(void)
+{
+    static sim s;
+    static found f = {.hashing = true};
+    breakage b = use_mutant(NULL, NULL);
+    uint64_t hashes[REPLAYED_SEEDS];
+    bool same = true, all_alike = true;
+
+    for (uint64_t i = 0; i < REPLAYED_SEEDS; i++) {
+        run_seed(&s, i + 1, &b, false, &f);
+        hashes[i] = f.hash;
+        all_alike = all_alike && f.hash == hashes[0];
+    }
+    for (uint64_t i = REPLAYED_SEEDS; i-- > 0;) {
+        run_seed(&s, i + 1, &b, false, &f);
+        if (f.hash == hashes[i])
+            continue;
+        printf("seed %llu is not the same run again\n", (unsigned long long)i + 1);
+        same = false;
+    }
+    printf("%d seeds run twice, %s\n", REPLAYED_SEEDS, same && !all_alike ? "alike" : "NOT ALIKE");
+    return same && !all_alike;
+}
+
 static int run_one(uint64_t seed, const mutant *m, const char *profile, bool trace)
 {
     static sim s;
@@ -224,8 +260,8 @@ static int run_one(uint64_t seed, const mutant *m, const char *profile, bool tra
     return f.violated;
 }
 
-/* Growing ranges until one seed is caught. The same seeds with all rules on must be clean: what is
- * caught is the mutant, and not its world. */
+/* Growing ranges until one seed is caught. That seed and those before it must be clean with all
+ * rules on: what is caught is the mutant, and not its world. */
 static found hunt(const mutant *m, uint64_t seeds_max)
 {
     breakage b = use_mutant(m, NULL);
@@ -242,8 +278,32 @@ static bool is_clean(const mutant *m, uint64_t seed, found *f)
 {
     breakage b = use_mutant(NULL, m->profile);
 
-    *f = run_range(seed > 20 ? seed - 20 : 1, 20, &b);
+    *f = run_range(seed >= CONTROL_SEEDS ? seed - CONTROL_SEEDS + 1 : 1, CONTROL_SEEDS, &b);
     return !f->violated;
+}
+
+static void print_survivor(const char *name, const elsewhere *e)
+{
+    if (e && e->file)
+        printf("%-24s %7s  not here: %s; tests/%s shows it\n", name, "-", e->why, e->file);
+    else
+        printf("%-24s %7s  %s%s\n", name, "-", e ? e->why : "SURVIVED", e ? " (README.md)" : "");
+}
+
+static void print_without_mutant(void)
+{
+    int n_all, n;
+    const elsewhere *all = elsewhere_all(&n_all);
+    const mutant *m = mutants(&n);
+
+    for (int i = 0; i < n_all; i++) {
+        bool here = false;
+
+        for (int k = 0; k < n; k++)
+            here = here || strcmp(m[k].name, all[i].rule) == 0;
+        if (!here)
+            print_survivor(all[i].rule, &all[i]);
+    }
 }
 
 static int run_mutants(void)
@@ -251,14 +311,16 @@ static int run_mutants(void)
     int n, wrong = 0;
     const mutant *m = mutants(&n);
 
+    if (!tables_complete())
+        return 1;
     printf("%-24s %7s  %s\n", "mutant", "seeds", "violation");
     for (int i = 0; i < n; i++) {
-        const char *why = mutant_spared(m[i].name);
-        found f = hunt(&m[i], why ? SPARED_SEEDS : MUTANT_SEEDS_MAX), control;
-        bool ok = f.violated == (why == NULL);
+        const elsewhere *e = elsewhere_find(m[i].name);
+        found f = hunt(&m[i], e ? SPARED_SEEDS : MUTANT_SEEDS_MAX), control;
+        bool ok = f.violated == (e == NULL);
 
         if (!f.violated)
-            printf("%-24s %7s  %s\n", m[i].name, "-", why ? why : "SURVIVED");
+            print_survivor(m[i].name, e);
         else
             printf("%-24s %7llu  %s: %s\n", m[i].name, (unsigned long long)f.seed, m[i].text,
                    f.text);
@@ -270,6 +332,7 @@ static int run_mutants(void)
         fflush(stdout);
         wrong += !ok;
     }
+    print_without_mutant();
     printf("%d mutants, %d not as expected\n", n, wrong);
     return wrong ? 1 : 0;
 }
@@ -279,7 +342,7 @@ int main(int argc, char **argv)
     uint64_t seeds = 10000, first = 1, seed = 0;
     const mutant *m = NULL;
     const char *profile = NULL;
-    bool trace = false, all = false;
+    bool trace = false, all = false, quick = false;
 
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -287,7 +350,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--trace") == 0)
             trace = true;
         else if (strcmp(argv[i], "--quick") == 0)
-            seeds = 1000;
+            quick = true;
         else if (strcmp(argv[i], "--mutants") == 0)
             all = true;
         else if (strcmp(argv[i], "--seeds") == 0 && ++i)
@@ -308,5 +371,10 @@ int main(int argc, char **argv)
     }
     if (all)
         return run_mutants();
+    if (quick) {
+        if (!tables_complete() || !replays())
+            return 1;
+        seeds = 1000;
+    }
     return seed ? run_one(seed, m, profile, trace) : run_seeds(first, seeds, m, profile);
 }

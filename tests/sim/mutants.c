@@ -1,4 +1,4 @@
-/* What COHERENCE.md says is broken without a rule: each as a mutant, with a profile of worlds that
+/* What is broken without a rule (docs/protocol.md): each as a mutant, with a profile of worlds that
  * makes its violation likely. */
 #include "sim.h"
 
@@ -11,32 +11,16 @@
 
 #define RULE(rule, profile, text)                                                                  \
     {                                                                                              \
-#rule, profile, R(rule), 0, NULL, NULL, NULL, text                                         \
+#rule, profile, R(rule), 0, NULL, NULL, text                                               \
     }
 #define WORLD(what, profile, text)                                                                 \
     {                                                                                              \
-#what, profile, 0, W(what), NULL, NULL, NULL, text                                         \
+#what, profile, 0, W(what), NULL, NULL, text                                               \
     }
 #define SCRIPT(what, profile, from, to, text)                                                      \
     {                                                                                              \
-#what, profile, 0, 0, from, to, NULL, text                                                 \
+#what, profile, 0, 0, from, to, text                                                       \
     }
-
-static const char lease_why[] = "not needed for G: the stamp makes a late fill invalid (README)";
-static const char kept_why[] =
-    "not needed for G: a number that was kept is never issued again (README)";
-static const char covered_why[] =
-    "not seen here: samples are renewed sooner (README, unit-topology)";
-
-/* Why no violation is to be expected; NULL: there must be one. */
-const char *mutant_spared(const char *name)
-{
-    if (strncmp(name, "LEASE_", 6) == 0)
-        return lease_why;
-    if (strcmp(name, "TERM_IN_TOKEN") == 0 || strcmp(name, "TERM_BARRIERS_NOT_MERGED") == 0)
-        return kept_why;
-    return strcmp(name, "TERM_CLEARS_APPLIED") == 0 ? covered_why : NULL;
-}
 
 static const mutant table[] = {
     /* order */
@@ -57,11 +41,19 @@ static const mutant table[] = {
            "if a == 'P' or b == 'P' then -- rule STICKY_P\n    return 'P'",
            "if a == 'P' then\n    return b\n  elseif b == 'P' then\n    return a",
            "P gives way to a position"),
+    RULE(UNKNOWN_POSITION_IS_P, "hot+one_row+replicas+lagging+unknown+evictions+no_spare",
+         "a bump at a position that is not the write's"),
+    RULE(GAP_SET_AFTER_STEP2,
+         "hot+one_row+replicas+lagging+gaps+mysql+evictions+no_wait+many_writes",
+         "a gap that closes taken for a permanent one"),
+    RULE(EVENTUAL_ALONE, "hot+calm+one_row+replicas+lagging+eventual",
+         "what may be stale is stored and shared"),
     /* writer dies, reply lost */
     RULE(INTENT, "hot+intent+crashes+lost", "no mark before the commit"),
     RULE(KILL_BEFORE_BUMP, "hot+intent+crashes+lost+locks", "bump and reap without KILL"),
     RULE(MARK_NONCE_PER_ATTEMPT, "hot+intent+crashes+lost+locks", "mark id shared by attempts"),
     /* bump fails after COMMIT */
+    RULE(HIT_UNMARKED, "hot+replicas+lost+intent", "a hit although a write is pending"),
     RULE(MARKED_IS_P, "hot+replicas+lagging+lost+partitions+intent",
          "marked tag read by its barrier"),
     RULE(MARKED_NO_STORE, "hot+calm+one_row+one_process+busy+lost+intent+heavy",
@@ -71,6 +63,8 @@ static const mutant table[] = {
            "version, of, barrier = new_version, epoch, initial -- rule KEEP_FOREIGN_MARKS",
            "version, of, barrier, marks = new_version, epoch, initial, ''",
            "marks of another epoch are dropped"),
+    WORLD(DRAIN_ACKNOWLEDGED, "hot+calm+partitions+defer+after_commit+always_cached",
+          "deferred rows deleted before their bumps were acknowledged"),
     WORLD(MARK_EVICTED, "hot+one_row+evictions+crashes+intent", "a marked tag is evicted"),
     /* change of primary */
     RULE(PROVEN_PRIMARY, "hot+failovers+planned", "unproven primary for P"),
@@ -83,21 +77,34 @@ static const mutant table[] = {
          "a replica of the old primary as source"),
     RULE(DIVERGED_NEVER_SOURCE, "hot+one_row+replicas+failovers+crashed+lossy+lagging",
          "diverged nodes as source"),
+    RULE(SAMPLE_VETTED, "hot+one_row+replicas+failovers+crashed+lossy+lagging",
+         "a sample counts before the primary was seen after it"),
     RULE(TERM_BEFORE_WRITES,
          "hot+one_row+failovers+planned+old_looks_open+always_cached+partitions+one_redis+intent",
          "writes before the term's bump"),
     RULE(NAMELESS_BYPASS,
          "hot+one_row+failovers+planned+old_looks_open+always_cached+flushes+one_redis",
          "a nameless term is used"),
+    RULE(BARRIER_OF_TERM, "hot+failovers+crashed+lossy+lagging+pendulum",
+         "barriers compared across terms"),
     RULE(TERM_IN_TOKEN, "hot+failovers+crashed+lossy+lagging+pendulum+uncached",
          "tokens compared across terms"),
     RULE(TERM_CLEARS_APPLIED,
          "hot+calm+one_row+replicas+failovers+crashed+lossy+lagging+pendulum+slow_probes+long_"
          "stale+many_writes",
          "applied compared across terms"),
-    SCRIPT(TERM_BARRIERS_NOT_MERGED, "hot+failovers+crashed+lossy+lagging+pendulum",
+    SCRIPT(TERM_BARRIERS_UNITED, "hot+failovers+crashed+lossy+lagging+pendulum",
            "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED",
-           "if false then", "barriers of two terms merged"),
+           "if false then", "the numbers of two terms in one barrier"),
+    SCRIPT(TERM_BARRIERS_NOT_MERGED,
+           "hot+calm+one_row+replicas+failovers+planned+lagging+mysql+soon_follow+parallel+many_"
+           "writes",
+           "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED\n"
+           "    return 'P'",
+           "if string.match(b, '^[^@]*') ~= term then\n    return b",
+           "a barrier gives way to that of a later term"),
+    WORLD(PROBE_DISCOVERS, "hot+one_row+failovers+crashed+lossy+lagging",
+          "nobody looks for the primary but who misses"),
     WORLD(READ_ONLY_FIRST, "hot+failovers+planned",
           "the new primary opened before the old is closed"),
     /* several tags */

@@ -108,7 +108,7 @@ static void come_back(sim *s, int i, bool read_only)
             server_show(s, v, v->log[k]);
     v->under_way = 0;
     v->visible_until = s->now;
-    v->next_n = 0;
+    v->next_n = v->skipped_n = 0;
     sim_trace(s, "%s     is up", v->gtid);
 }
 
@@ -184,7 +184,7 @@ static void open_primary(sim *s, int i)
     server *v = &s->servers[i];
 
     follow(s, v, -1);
-    v->next_n = 0;
+    v->next_n = v->skipped_n = 0;
     v->read_only = false;
     s->primary = i;
     if (s->primaries >> i & 1)

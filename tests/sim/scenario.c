@@ -31,6 +31,7 @@ static void draw_sizes(sim *s)
     sc->same_rows = 500;
     sc->cached = 900;
     sc->commits = 200;
+    sc->eventual = 30;
 }
 
 static void draw_speeds(sim *s)
@@ -124,6 +125,7 @@ static void apply_word(scenario *sc, tt_str word)
         {"late_follow", &sc->follow_ms, 40},
         {"soon_follow", &sc->follow_ms, 3},
         {"some_failovers", &sc->db_failovers, 30},
+        {"eventual", &sc->eventual, 300},
     };
     const struct {
         const char *word;
@@ -139,6 +141,7 @@ static void apply_word(scenario *sc, tt_str word)
         {"old_looks_open", &sc->old_looks_open, true},
         {"pendulum", &sc->pendulum, true},
         {"gaps", &sc->gaps, true},
+        {"parallel", &sc->parallel_apply, true},
     };
     const struct {
         const char *word;
@@ -257,7 +260,7 @@ void session_next(sim *s, void *what, uint64_t n)
     cached = sim_chance(s, s->sc.cached);
     if (!cached && sim_chance(s, 400))
         mode = TT_READ_STRONG;
-    else if (sim_chance(s, 30))
+    else if (sim_chance(s, s->sc.eventual))
         mode = TT_READ_EVENTUAL;
     drive_read(me->home, me, sim_below(s, s->sc.keys), mode, cached);
 }

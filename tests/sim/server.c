@@ -159,15 +159,20 @@ static int issue(sim *s, int i, const statement *st)
     for (int k = 0; k < v->log_n; k++)
         if (server_is_mysql(s) ? s->txns[v->log[k]].source == i : k == v->log_n - 1)
             n = TT_MAX(n, s->txns[v->log[k]].n);
-    if (server_is_mysql(s) && s->sc.gaps && sim_chance(s, 250)) {
-        n++;
+    n = TT_MAX(n, v->next_n - 1);
+    if (s->n_txns == TXNS_MAX || n + 2 >= 255)
+        return -1;
+    /* Numbers are given out in blocks: some come late, some never. */
+    if (v->skipped_n && v->skipped_n < n && sim_chance(s, 400)) {
+        n = v->skipped_n - 1;
+        v->skipped_n = 0;
+        sim_count(s, EV_NUMBER_LATE);
+    } else if (server_is_mysql(s) && s->sc.gaps && sim_chance(s, 250)) {
+        v->skipped_n = ++n;
         sim_count(s, EV_NUMBER_SKIPPED);
     }
-    n = TT_MAX(n, v->next_n - 1);
-    if (s->n_txns == TXNS_MAX || n + 1 >= 255)
-        return -1;
     *t = (txn){i, n + 1, st->write, st->rows, st->defers, st->drained};
-    v->next_n = server_is_mysql(s) ? n + 2 : 0;
+    v->next_n = server_is_mysql(s) ? TT_MAX(v->next_n, n + 2) : 0;
     if (s->issued[i][t->n / 64] >> (t->n % 64) & 1)
         sim_count(s, EV_DB_REISSUED);
     s->issued[i][t->n / 64] |= UINT64_C(1) << (t->n % 64);

@@ -42,6 +42,7 @@ typedef struct sim sim;
 typedef struct proc proc;
 typedef struct session session;
 typedef struct op op;
+typedef struct drain drain;
 
 /* A set of writes: what a row shows. */
 typedef struct wset {
@@ -84,6 +85,8 @@ static inline bool wset_empty(const wset *s)
     X(DEMOTION_KEEPS_CLIENTS, "a demoted Redis node keeps its clients")                            \
     X(READ_ONLY_FIRST, "the new primary is opened before the old one is closed")                   \
     X(MARK_EVICTED, "marked tags may be evicted")                                                  \
+    X(DRAIN_ACKNOWLEDGED, "a deferred row is deleted whatever became of its bumps")                \
+    X(PROBE_DISCOVERS, "no probe asks for a discovery")                                            \
     X(OPEN_TRANSACTION_FILL, "the rows are read in a view opened before the tags were read")
 
 typedef enum world_mutant {
@@ -108,7 +111,7 @@ typedef struct scenario {
         heavy_ns;
     int64_t mark_timeout_ms, lease_ms, tag_ttl_ms, entry_ttl_ms, grace_ns, replica_wait_ms;
     int64_t skew_ms[REDIS_MAX];
-    int lost, slow, writes, locked, unknown_position, cached, commits, same_rows;
+    int lost, slow, writes, locked, unknown_position, cached, commits, same_rows, eventual;
     int crashes, evictions, flushes, redis_restarts, redis_failovers, partitions;
     int db_failovers, db_restarts, stops, locks, planned, lossy; /* of 1000, what a failover is */
 } scenario;
@@ -140,6 +143,7 @@ typedef struct scenario {
     X(APPLY_STOPPED)                                                                               \
     X(APPLIED_OUT_OF_ORDER)                                                                        \
     X(NUMBER_SKIPPED)                                                                              \
+    X(NUMBER_LATE)                                                                                 \
     X(LOCK_WAIT)                                                                                   \
     X(COMMITTED_WITHOUT_CLIENT)                                                                    \
     X(KILLED_IN_TIME)                                                                              \
@@ -231,6 +235,7 @@ typedef struct server {
     bool queued[TXNS_MAX];        /* in its relay log */
     int last;                     /* MariaDB: latest visible transaction, or -1 */
     int next_n;
+    int skipped_n;                        /* below others by now, and may be issued yet; or 0 */
     int64_t applied_until, visible_until; /* order of what is under way */
     int64_t locked_until[ROWS];
     int under_way; /* transactions in the log, not visible yet */
@@ -314,6 +319,7 @@ struct op {
     wset early[SERVERS_MAX]
               [ROWS]; /* mutants: what the servers showed when the tags were asked for */
     wset earliest[SERVERS_MAX][ROWS];
+    drain *drain; /* of a repair: it bumps what was left in the primary's table */
     /* write */
     tt_write_request wq;
     wrote *w;
@@ -354,7 +360,8 @@ typedef struct breakage {
 
 struct sim {
     uint64_t seed, random;
-    bool trace;
+    bool trace, hashing;
+    uint64_t hash; /* of the trace */
     breakage broken;
     scenario sc;
     int64_t now;
@@ -507,6 +514,8 @@ void drive_discover(proc *p);
 /* background.c */
 void drive_repair(proc *p);
 void drive_drain(proc *p);
+/* The bumps are done, or not. */
+void drive_drained(op *o);
 void drive_probe(proc *p, int server);
 void drive_free(op *o);
 void drive_wake(proc *p);
@@ -523,17 +532,27 @@ void check_read(op *o);
 void check_final(op *o);
 void check_lost(sim *s, int winner);
 
+/* tables.c: where a rule is shown if not by a mutant that is caught. */
+typedef struct elsewhere {
+    const char *rule;
+    const char *file; /* below tests/; NULL: nowhere, for the reason that README.md gives */
+    const char *why;
+} elsewhere;
+/* NULL: the simulation must catch its mutant. */
+const elsewhere *elsewhere_find(const char *rule);
+const elsewhere *elsewhere_all(int *n);
+/* Does every rule of core/rules.h and of the script have its mutant, or its place elsewhere? */
+bool tables_complete(void);
+
 /* mutants.c */
 typedef struct mutant {
     const char *name, *profile;
     tt_rules rules;
     uint64_t world;
     const char *pattern, *replacement; /* in the script */
-    const char *spared;                /* why no violation can exist; NULL: there must be one */
     const char *text;
 } mutant;
 const mutant *mutants(int *n);
-const char *mutant_spared(const char *name);
 /* The script with the mutant's text put in; aborts when the pattern is not there. */
 tt_str mutant_script(const mutant *m);
 

@@ -109,6 +109,16 @@ static event pop(sim *s)
     return top;
 }
 
+/* FNV-1a, 64 bits, over the moment and the text. */
+static void add_hash(sim *s, const char *text, size_t n)
+{
+    uint64_t h = s->hash ^ (uint64_t)s->now;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    s->hash = h * UINT64_C(0x100000001b3);
+}
+
 bool sim_step(sim *s)
 {
     event e;
@@ -118,6 +128,8 @@ bool sim_step(sim *s)
     e = pop(s);
     s->now = e.at;
     s->tally->steps++;
+    if (s->hashing)
+        add_hash(s, (const char *)&e.order, sizeof(e.order));
     e.fn(s, e.what, e.n);
     return true;
 }
@@ -127,15 +139,19 @@ bool sim_step(sim *s)
 
 void sim_trace(sim *s, const char *fmt, ...)
 {
+    char line[4096];
     va_list args;
+    int n;
 
-    if (!s->trace)
+    if (!s->trace && !s->hashing)
         return;
-    printf("%9.3f ms  ", (double)s->now / (double)MS);
     va_start(args, fmt);
-    vprintf(fmt, args);
+    n = vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
-    putchar('\n');
+    if (s->trace)
+        printf("%9.3f ms  %s\n", (double)s->now / (double)MS, line);
+    if (s->hashing)
+        add_hash(s, line, TT_MIN((size_t)n, sizeof(line) - 1));
 }
 
 void sim_violation(sim *s, const char *fmt, ...)

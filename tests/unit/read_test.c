@@ -1,0 +1,217 @@
+/* Steps of one read with a rule on and off, where no world of the simulation can show the rule. */
+#include "unit/suite.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "core/barrier.h"
+#include "core/read.h"
+
+#define MS TT_NS_PER_MS
+
+static const tt_nonce term = {"0123456789abcdef"}, old_term = {"fedcba9876543210"},
+                      version = {"versionversion11"};
+static const tt_epoch epoch = {"epochepochepoch1"};
+static const tt_health_config health = {
+    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
+
+static void fill(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    memset(out, 7, n);
+}
+
+static void *retain(void *r)
+{
+    return r;
+}
+
+static void release(void *r)
+{
+    (void)r;
+}
+
+typedef struct bench {
+    tt_rng rng;
+    tt_core core;
+    tt_str tag_key;
+    tt_read_request rq;
+    tt_read_op op;
+    tt_act act;
+    tt_answers answers;
+    char tag[200], term[200];
+    tt_buf entry;
+} bench;
+
+static void sample(bench *b, int node, int64_t now_ns)
+{
+    tt_sample s = {.identity = node ? TT_STR("id-2") : TT_STR("id-1"),
+                   .read_only = node != 0,
+                   .applied = TT_STR("0-1-5"),
+                   .family = TT_FAMILY_MARIADB,
+                   .inspected = true,
+                   .replica = node != 0,
+                   .threads_running = true,
+                   .lag_known = true,
+                   .source = node ? TT_STR("id-1") : TT_STR(""),
+                   .sent_ns = now_ns};
+
+    ck_assert_int_eq(tt_topology_sampled(&b->core.topology, node, &s, now_ns), 0);
+}
+
+/* A primary and a replica that has all of it; a read of one tag. */
+static void set_up(bench *b, tt_rules off)
+{
+    tt_core_config cfg = {.cache = true,
+                          .intent = true,
+                          .mark_timeout_ms = 1000,
+                          .lease_ms = 100,
+                          .tag_ttl_ms = 1000,
+                          .term_key = TT_STR("term")};
+
+    memset(b, 0, sizeof(*b));
+    b->rng = (tt_rng){fill, NULL};
+    tt_core_init(&b->core, &tt_allocator_libc, &b->rng, &cfg, &health, retain, release);
+    tt_core_set_rules(&b->core, off);
+    ck_assert_int_eq(tt_topology_add(&b->core.topology, "a", 1), 0);
+    ck_assert_int_eq(tt_topology_add(&b->core.topology, "b", 1), 1);
+    sample(b, 0, 1 * MS);
+    ck_assert(tt_topology_adopt(&b->core.topology, term, TT_STR("id-1")));
+    for (int i = 2; i < 5; i++) {
+        sample(b, 1, i * MS);
+        sample(b, 0, i * MS + 1);
+    }
+    b->tag_key = TT_STR("tag");
+    b->rq = (tt_read_request){.cached = true,
+                              .entry_key = TT_STR("entry"),
+                              .key_bytes = TT_STR("this read"),
+                              .tag_keys = &b->tag_key,
+                              .n_tags = 1,
+                              .ttl_ms = 1000,
+                              .deadline_ns = 1000 * MS,
+                              .entry_max_bytes = 1000};
+    b->entry = tt_buf_init(&tt_allocator_libc);
+    tt_read_init(&b->op, &b->core, &b->rq, NULL);
+    tt_read_step(&b->op, &(tt_event){0}, 6 * MS, &b->act);
+    ck_assert_int_eq(b->act.what, TT_DO_CACHE);
+}
+
+static void tear_down(bench *b)
+{
+    tt_read_finish(&b->op);
+    tt_buf_free(&b->entry);
+    tt_core_free(&b->core);
+}
+
+/* The answers to the lookup: the tag and the term of a protocol each, and an entry that fits them.
+ */
+static void answer(bench *b, char tag_protocol, char term_protocol, const char *barrier,
+                   const char *key)
+{
+    tt_stamp stamp;
+    tt_entry e = {.key = tt_str_c(key), .payload = TT_STR("rows")};
+
+    tt_stamp_init(&stamp, 2);
+    tt_stamp_set(&stamp, 0, tt_nonce_str(&term));
+    tt_stamp_set(&stamp, 1, tt_nonce_str(&version));
+    e.stamp = tt_stamp_str(&stamp);
+    tt_entry_write(&e, &b->entry);
+    (void)snprintf(b->term, sizeof(b->term), "T%c %.16s %.16s id-1", term_protocol, term.c,
+                   epoch.c);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s %s", tag_protocol, version.c, epoch.c,
+                   barrier);
+    b->answers.ok = true;
+    b->answers.epoch = epoch;
+    b->answers.n = 3;
+    b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_buf_str(&b->entry)};
+    b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
+    b->answers.replies[2] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->tag)};
+    tt_read_step(&b->op, &(tt_event){.cache = &b->answers}, 6 * MS, &b->act);
+}
+
+/* After a miss: take the lease, if it is asked for; what is done then. */
+static void miss(bench *b)
+{
+    char lease[100];
+
+    ck_assert_int_eq(b->act.what, TT_DO_SHARED);
+    tt_read_step(&b->op, &(tt_event){0}, 6 * MS, &b->act);
+    if (b->act.what != TT_DO_CACHE)
+        return;
+    ck_assert(tt_str_eq(b->act.batch.cmds[0].args[0], TT_STR("lease")));
+    (void)snprintf(lease, sizeof(lease), "L1 %.16s x", b->op.token.c);
+    b->answers.n = 1;
+    b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_str_c(lease)};
+    tt_read_step(&b->op, &(tt_event){.cache = &b->answers}, 6 * MS, &b->act);
+}
+
+START_TEST(an_entry_of_other_key_bytes_is_no_hit)
+{
+    for (int off = 0; off < 2; off++) {
+        bench b;
+
+        set_up(&b, off ? TT_RULE_BIT(TT_RULE_KEY_BYTES) : 0);
+        answer(&b, '1', '1', "P", "another read");
+        ck_assert_int_eq(b.op.is_hit, off);
+        tear_down(&b);
+        set_up(&b, 0);
+        answer(&b, '1', '1', "P", "this read");
+        ck_assert(b.op.is_hit);
+        tear_down(&b);
+    }
+}
+END_TEST
+
+/* What a later release means by a version or a mark, nobody here can know. */
+START_TEST(with_a_later_protocol_a_read_goes_around_the_cache)
+{
+    static const char *const protocols[] = {"21", "12", "22"};
+
+    for (int i = 0; i < 3 * 2; i++) {
+        bool off = i % 2;
+        bench b;
+
+        set_up(&b, off ? TT_RULE_BIT(TT_RULE_LATER_PROTOCOL) : 0);
+        answer(&b, protocols[i / 2][0], protocols[i / 2][1], "P", "this read");
+        ck_assert_int_eq(b.op.is_hit, off);
+        if (!off) {
+            miss(&b);
+            ck_assert_int_eq(b.act.what, TT_DO_PROVE); /* not even a lease */
+            ck_assert(b.op.no_store && !b.op.leased && !b.op.flight);
+        }
+        tear_down(&b);
+    }
+}
+END_TEST
+
+START_TEST(a_barrier_of_another_term_counts_as_p)
+{
+    char barrier[100];
+
+    for (int i = 0; i < 2 * 2; i++) {
+        bool off = i % 2, other = i / 2;
+        bench b;
+
+        (void)snprintf(barrier, sizeof(barrier), "%.16s@0-1:5", other ? old_term.c : term.c);
+        set_up(&b, off ? TT_RULE_BIT(TT_RULE_BARRIER_OF_TERM) : 0);
+        answer(&b, '1', '1', barrier, "another read");
+        miss(&b);
+        ck_assert_int_eq(b.act.what, other && !off ? TT_DO_PROVE : TT_DO_READ);
+        if (b.act.what == TT_DO_READ) {
+            ck_assert_int_eq(b.act.node, 1);
+            tt_node_end(&b.core.topology.nodes[1], 0);
+        }
+        tear_down(&b);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("read");
+
+    tcase_add_test(t, an_entry_of_other_key_bytes_is_no_hit);
+    tcase_add_test(t, with_a_later_protocol_a_read_goes_around_the_cache);
+    tcase_add_test(t, a_barrier_of_another_term_counts_as_p);
+    return suite_run("read", t);
+}

@@ -1,0 +1,122 @@
+/* Steps of one write. */
+#include "unit/suite.h"
+
+#include <stdio.h>
+
+#include <twotier/error.h>
+
+#include "base/mem.h"
+#include "core/write.h"
+
+#define MS TT_NS_PER_MS
+
+static const tt_nonce term = {"0123456789abcdef"}, version = {"versionversion11"};
+static const tt_epoch epoch = {"epochepochepoch1"};
+static const tt_health_config health = {
+    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
+
+static void fill(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    memset(out, 7, n);
+}
+
+static void *retain(void *r)
+{
+    return r;
+}
+
+static void release(void *r)
+{
+    (void)r;
+}
+
+typedef struct bench {
+    tt_rng rng;
+    tt_core core;
+    tt_str tag_key;
+    tt_write_request rq;
+    tt_write_op op;
+    tt_act act;
+    tt_answers answers;
+    char tag[300], term[200];
+} bench;
+
+/* Up to the marks, which are on their way. */
+static void set_up(bench *b)
+{
+    tt_core_config cfg = {.cache = true,
+                          .intent = true,
+                          .mark_timeout_ms = 1000,
+                          .tag_ttl_ms = 1000,
+                          .term_key = TT_STR("term")};
+    tt_sample s = {.identity = TT_STR("id-1"),
+                   .applied = TT_STR("0-1-5"),
+                   .family = TT_FAMILY_MARIADB,
+                   .sent_ns = 1 * MS};
+
+    memset(b, 0, sizeof(*b));
+    b->rng = (tt_rng){fill, NULL};
+    tt_core_init(&b->core, &tt_allocator_libc, &b->rng, &cfg, &health, retain, release);
+    ck_assert_int_eq(tt_topology_add(&b->core.topology, "a", 1), 0);
+    ck_assert_int_eq(tt_topology_sampled(&b->core.topology, 0, &s, 1 * MS), 0);
+    ck_assert(tt_topology_adopt(&b->core.topology, term, TT_STR("id-1")));
+    b->tag_key = TT_STR("tag");
+    b->rq = (tt_write_request){.tag_keys = &b->tag_key, .n_tags = 1, .deadline_ns = 1000 * MS};
+    tt_write_init(&b->op, &b->core, &b->rq, NULL);
+    tt_write_step(&b->op, &(tt_event){0}, 2 * MS, &b->act);
+    ck_assert_int_eq(b->act.what, TT_DO_ACQUIRE);
+    tt_write_step(&b->op, &(tt_event){.identity = TT_STR("id-1"), .connection = 9}, 2 * MS,
+                  &b->act);
+    ck_assert_int_eq(b->act.what, TT_DO_CACHE);
+}
+
+static void tear_down(bench *b)
+{
+    tt_write_finish(&b->op);
+    tt_core_free(&b->core);
+}
+
+static void answer_marks(bench *b, char term_protocol, char tag_protocol)
+{
+    (void)snprintf(b->term, sizeof(b->term), "T%c %.16s %.16s id-1", term_protocol, term.c,
+                   epoch.c);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s P %.16s,2000,id-1,9\n1000",
+                   tag_protocol, version.c, epoch.c, b->op.nonce.c);
+    b->answers.ok = true;
+    b->answers.epoch = epoch;
+    b->answers.n = 2;
+    b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
+    b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->tag)};
+    tt_write_step(&b->op, &(tt_event){.cache = &b->answers}, 2 * MS, &b->act);
+}
+
+/* A mark that a later release does not understand protects nothing: the write is refused before
+ * anything is sent to the database. */
+START_TEST(with_a_later_protocol_a_cached_write_is_refused)
+{
+    static const char *const protocols[] = {"11", "12", "21", "22"};
+
+    for (int i = 0; i < 4; i++) {
+        bench b;
+
+        set_up(&b);
+        answer_marks(&b, protocols[i][0], protocols[i][1]);
+        if (i == 0) {
+            ck_assert_int_eq(b.act.what, TT_DO_EXECUTE);
+        } else {
+            ck_assert_int_eq(b.act.what, TT_DO_DONE);
+            ck_assert_int_eq(b.op.code, TT_E_CACHE_UNAVAILABLE);
+        }
+        tear_down(&b);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("write");
+
+    tcase_add_test(t, with_a_later_protocol_a_cached_write_is_refused);
+    return suite_run("write", t);
+}
