@@ -14,6 +14,9 @@ tt_check(layering-can-fail layering 60 ${here}/layering/run --self-test ${PROJEC
 tt_check(headers-gcc headers 60 ${here}/headers/run ${PROJECT_SOURCE_DIR}/include gcc g++)
 tt_check(headers-clang headers 60 ${here}/headers/run ${PROJECT_SOURCE_DIR}/include clang clang++)
 
+# README's code is that of the example, and links lead somewhere.
+tt_check(docs-readme unit 60 ${here}/docs/run ${PROJECT_SOURCE_DIR})
+
 tt_check(install install 300 ${here}/install/run ${PROJECT_SOURCE_DIR} ${TT_CLIENT})
 
 # The Python package, on the shared library of this build. Python itself knows nothing of sanitizers.
