@@ -1,9 +1,9 @@
 # What is checked about the sources and the installed tree, besides what the library does.
 
-# tt_check(name label timeout command...)
-function(tt_check name label timeout_s)
+# tt_check(name labels timeout command...)
+function(tt_check name labels timeout_s)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout_s} LABELS ${label})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout_s} LABELS "${labels}")
 endfunction()
 
 set(here ${CMAKE_CURRENT_SOURCE_DIR})
@@ -16,6 +16,10 @@ tt_check(headers-clang headers 60 ${here}/headers/run ${PROJECT_SOURCE_DIR}/incl
 
 # README's code is that of the example, and links lead somewhere.
 tt_check(docs-readme unit 60 ${here}/docs/run ${PROJECT_SOURCE_DIR})
+
+# The tools, by using them.
+tt_check(servers slow 300 ${here}/support/servers-test)
+tt_check(dev "dev;slow" 1200 ${here}/dev/run)
 
 tt_check(install install 300 ${here}/install/run ${PROJECT_SOURCE_DIR} ${TT_CLIENT})
 
