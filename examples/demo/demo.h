@@ -51,6 +51,7 @@ typedef struct demo_tally {
 /* ---- report.c: what is printed -----------------------------------------------------------------
  */
 
+void demo_legend(demo *d);
 void demo_title(demo *d, const char *title);
 /* A row of the table: what was asked, who served it, how long it took, why. */
 void demo_row(demo *d, const char *asked, const char *served, int64_t took_ns, const char *why);
@@ -110,6 +111,7 @@ int64_t demo_ask_server(const demo *d, const char *name, const char *sql);
 /* ---- load.c, steps.c, faults.c
  * ------------------------------------------------------------------- */
 
+/* Loads, and counts on the servers themselves. */
 void demo_load(demo *d);
 /* Reads until both replicas have served one that has to see `session`'s writes. */
 bool demo_wait_replicas(demo *d, tt_session *session, int timeout_ms);

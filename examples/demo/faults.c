@@ -39,7 +39,7 @@ void demo_replica_dies(demo *d)
 
     demo_title(d, "A replica is killed, and comes back");
     demo_servers(d, "stop", "replica2", "--signal", "KILL");
-    read_many(d, &t, "200 subjects, not cached, replica 2 killed", false);
+    read_many(d, &t, "200 reads, not cached, replica 2 killed", false);
     demo_check(d, t.failed == 0 && t.n[DEMO_REPLICA2] == 0,
                "every read was answered, by another server");
     demo_servers(d, "start", "replica2", NULL, NULL);
@@ -65,7 +65,7 @@ static void refuse_write(demo *d, int64_t before)
 {
     demo_answer w = demo_set_seats(d->client, NULL, SUBJECT, before + 1);
 
-    demo_show(d, &w, "subject %d gets %lld seats", SUBJECT, (long long)before + 1);
+    demo_show(d, &w, "write subject %d: %lld seats", SUBJECT, (long long)before + 1);
     demo_check(d, w.rc == TT_E_CACHE_UNAVAILABLE && stored_seats(d) == before,
                "refused, as the default is, and nothing was changed");
 }
@@ -75,9 +75,9 @@ static void defer_write(demo *d, tt_client *deferring, int64_t seats)
 {
     demo_answer w = demo_set_seats(deferring, NULL, SUBJECT, seats), a;
 
-    demo_show(d, &w, "the same, where the configuration says defer");
+    demo_show(d, &w, "the same, configured to defer");
     a = demo_seats(d, d->client, NULL, SUBJECT, true);
-    demo_show(d, &a, "subject %d: %lld seats", SUBJECT, (long long)a.number);
+    demo_show(d, &a, "read subject %d: %lld seats", SUBJECT, (long long)a.number);
     demo_check(d, w.rc == 0 && w.write.invalidated == TT_INVALIDATED_DEFERRED,
                "written, with a note in the primary of what the cache has to be told");
     demo_check(d, demo_is_fresh(d, &a, seats), "and seen by the next read all the same");
@@ -111,19 +111,19 @@ void demo_redis_dies(demo *d)
 
     demo_title(d, "Redis is killed, and comes back empty");
     demo_servers(d, "stop", "redis", "--signal", "KILL");
-    read_many(d, &t, "200 subjects, cached ones, Redis killed", true);
+    read_many(d, &t, "200 reads of cached subjects, Redis killed", true);
     demo_check(d, t.failed == 0 && t.n[DEMO_CACHE] == 0,
                "every read was answered, by the database");
     refuse_write(d, before);
     defer_write(d, deferring, before + 2);
     demo_servers(d, "start", "redis", NULL, NULL);
     held = wait_for_redis(d, before + 2, &took_ns);
-    demo_check(d, held, "started again, Redis serves after %.1f s, with the deferred write in it",
-               (double)took_ns / 1e9);
+    demo_check(d, held, "started again, Redis serves after %.0f ms, with the deferred write in it",
+               (double)took_ns / 1e6);
     w = demo_set_seats(d->client, NULL, SUBJECT, before + 3);
-    demo_show(d, &w, "subject %d gets %lld seats", SUBJECT, (long long)before + 3);
+    demo_show(d, &w, "write subject %d: %lld seats", SUBJECT, (long long)before + 3);
     a = demo_seats(d, d->client, NULL, SUBJECT, true);
-    demo_show(d, &a, "subject %d: %lld seats", SUBJECT, (long long)a.number);
+    demo_show(d, &a, "read subject %d: %lld seats", SUBJECT, (long long)a.number);
     demo_check(d, w.write.invalidated == TT_INVALIDATED_DONE && demo_is_fresh(d, &a, before + 3),
                "writes are acknowledged again, and seen");
     tt_client_close(deferring);

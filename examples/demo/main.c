@@ -45,6 +45,7 @@ int main(int argc, char **argv)
     ex_style_init(&d.style, stdout);
     d.client = demo_open(&d, NULL, NULL);
     demo_load(&d);
+    demo_legend(&d);
     demo_spread(&d);
     demo_cache(&d);
     demo_lag(&d);

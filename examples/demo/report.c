@@ -24,11 +24,22 @@ static void format_time(char *out, size_t size, int64_t ns)
         (void)snprintf(out, size, "%.0f ms", (double)ns / 1e6);
 }
 
+void demo_legend(demo *d)
+{
+    printf("\n%sHow to read it%s\n", d->style.bold, d->style.plain);
+    printf("   query      a call of the library, or many of them; the time of many is the median\n"
+           "   served by  who answered it, as the library says; why: its reason, in its own words\n"
+           "   barrier    what a replica must have applied of the primary's writes to answer here\n"
+           "   proven     asked just now, the primary said that it is still the primary\n"
+           "   %s%s%s         what this program claims, and has checked in this run\n",
+           d->style.green, d->utf8 ? "✓ " : "ok", d->style.plain);
+}
+
 void demo_title(demo *d, const char *title)
 {
     printf("\n%s%d  %s%s\n", d->style.bold, ++d->section, title, d->style.plain);
     printf("   %s", d->style.dim);
-    put_cell("asked", ASKED);
+    put_cell("query", ASKED);
     put_cell("served by", SERVED);
     ex_put_right(stdout, "time", 4, TIME);
     printf("  why%s\n", d->style.plain);
@@ -95,11 +106,11 @@ void demo_row_tally(demo *d, demo_tally *t, const char *asked)
         if (t->n[i] == 0)
             continue;
         who = servers++ ? "several" : server_names[i];
-        n += (size_t)snprintf(why + n, sizeof(why) - n, "%s%s %u", n ? ", " : "median; ",
-                              server_names[i], t->n[i]);
+        n += (size_t)snprintf(why + n, sizeof(why) - n, "%s%s: %u", n ? ", " : "", server_names[i],
+                              t->n[i]);
     }
     if (t->failed && n < sizeof(why))
-        (void)snprintf(why + n, sizeof(why) - n, "%sfailed %u", n ? ", " : "", t->failed);
+        (void)snprintf(why + n, sizeof(why) - n, "%sfailed: %u", n ? ", " : "", t->failed);
     demo_row(d, asked, who, demo_median_ns(&t->times), why);
 }
 

@@ -74,12 +74,12 @@ void demo_spread(demo *d)
 
     demo_title(d, "Reads are spread over the replicas");
     a = demo_seats(d, d->client, NULL, SUBJECT, false);
-    demo_show(d, &a, "subject %d and its teacher, not cached", SUBJECT);
+    demo_show(d, &a, "read subject %d and its teacher, not cached", SUBJECT);
     do { /* a replica that was slow at first gets its share with the next health checks */
         call_together(d, &t);
         demo_sleep_ms(100);
     } while (!both_serve(&t) && t.total < CALLERS * CALLER_READS * 20);
-    (void)snprintf(asked, sizeof(asked), "%u reads, not cached, 8 at a time", t.total);
+    (void)snprintf(asked, sizeof(asked), "%u such reads, 8 at a time", t.total);
     demo_row_tally(d, &t, asked);
     demo_check(d, t.failed == 0 && both_serve(&t), "both replicas took part");
     demo_check(d, t.n[DEMO_PRIMARY] <= t.total / 10, "the primary is left to the writes");
@@ -93,9 +93,9 @@ void demo_cache(demo *d)
 
     demo_title(d, "What is asked again comes from the cache");
     first = demo_read(d, d->client, NULL, &school_report);
-    demo_show(d, &first, "minutes taught at school %d", SCHOOL);
+    demo_show(d, &first, "read minutes taught at school %d", SCHOOL);
     second = demo_read(d, d->client, NULL, &school_report);
-    demo_show(d, &second, "the same");
+    demo_show(d, &second, "read the same again");
     demo_check(d,
                demo_server_of(d, &first) != DEMO_CACHE && demo_server_of(d, &second) == DEMO_CACHE,
                "the first answer came from a server, the second from Redis");
@@ -148,7 +148,7 @@ static void read_eventually(demo *d)
         labelled += a.read.stale;
         demo_tally_add(&t, d, &a);
     }
-    demo_row_tally(d, &t, "the same 100, staleness allowed");
+    demo_row_tally(d, &t, "100 reads of them, staleness allowed");
     demo_check(d, labelled == 100,
                "%d of these were old: allowed by the caller only, and labelled as stale", old);
 }
@@ -164,14 +164,14 @@ static void take_token(demo *d)
 
     demo_title(d, "A session is carried to a second client as a token");
     w = demo_set_seats(d->client, here, SUBJECT, 77);
-    demo_show(d, &w, "subject %d gets 77 seats, client A", SUBJECT);
+    demo_show(d, &w, "write subject %d: 77 seats, client A", SUBJECT);
     demo_must(tt_session_token(here, token, sizeof(token), &err), "taking the token", &err);
     demo_must(tt_session_adopt(there, token, &err), "adopting the token", &err);
     for (int i = 0; i < 20; i++) {
         a = demo_seats(d, other, there, SUBJECT, false);
         fresh += demo_is_fresh(d, &a, 77);
     }
-    demo_show(d, &a, "subject %d, client B, with the token", SUBJECT);
+    demo_show(d, &a, "read subject %d, client B, with the token", SUBJECT);
     demo_check(d, w.rc == 0 && fresh == 20,
                "%d of 20 uncached reads of client B saw it; token %.40s", fresh, token);
     tt_session_free(there);
@@ -200,13 +200,13 @@ void demo_lag(demo *d)
     demo_servers(d, "lag", "replica1", "3", NULL);
     demo_title(d, "A write is seen by the next read, though replica 1 is 3 s late");
     a = demo_seats(d, d->client, NULL, SUBJECT, true);
-    demo_show(d, &a, "subject %d, cached: %lld seats", SUBJECT, (long long)a.number);
+    demo_show(d, &a, "read subject %d, cached: %lld seats", SUBJECT, (long long)a.number);
     w = demo_set_seats(d->client, NULL, SUBJECT, before + 5);
-    demo_show(d, &w, "subject %d gets %lld seats", SUBJECT, (long long)before + 5);
+    demo_show(d, &w, "write subject %d: %lld seats", SUBJECT, (long long)before + 5);
     a = demo_seats(d, d->client, NULL, SUBJECT, true);
-    demo_show(d, &a, "subject %d, cached: %lld seats", SUBJECT, (long long)a.number);
+    demo_show(d, &a, "read subject %d, cached: %lld seats", SUBJECT, (long long)a.number);
     b = demo_seats(d, other, NULL, SUBJECT, true);
-    demo_show(d, &b, "subject %d, a second client: %lld seats", SUBJECT, (long long)b.number);
+    demo_show(d, &b, "read subject %d, second client: %lld seats", SUBJECT, (long long)b.number);
     behind = demo_ask_server(d, "replica1", "SELECT seats FROM subjects WHERE id = 17");
     demo_check(d, demo_is_fresh(d, &a, before + 5) && demo_is_fresh(d, &b, before + 5),
                "both clients see the new number at once");
@@ -228,14 +228,15 @@ static void move_seat(demo *d, tt_session *session, int64_t from, int64_t to, in
 
     demo_must(a.rc, "the transaction", &a.err);
     demo_must(b.rc, "the transaction", &b.err);
-    demo_show(d, &a, "seats of subject %lld and of %lld change", (long long)from, (long long)to);
+    demo_show(d, &a, "write seats of subjects %lld and %lld", (long long)from, (long long)to);
 }
 
 static bool see(demo *d, int64_t subject, int64_t expected, const char *when, enum demo_server *by)
 {
     demo_answer a = demo_seats(d, d->client, NULL, subject, true);
 
-    demo_show(d, &a, "subject %lld%s: %lld seats", (long long)subject, when, (long long)a.number);
+    demo_show(d, &a, "read subject %lld%s: %lld seats", (long long)subject, when,
+              (long long)a.number);
     if (by)
         *by = demo_server_of(d, &a);
     return demo_is_fresh(d, &a, expected);

@@ -7,7 +7,7 @@
 # root's newer libc), so the library is built inside: servers mysql-exec cmake --preset dev -DTT_CLIENT=mysql
 # shellcheck disable=SC2154
 ROOT_PACKAGES=(mysql-server-core mysql-client-core libmysqlclient-dev mysql-router redis-server
-    build-essential cmake ninja-build pkg-config check libhiredis-dev libyaml-dev libxxhash-dev liblz4-dev)
+    build-essential cmake ninja-build pkg-config check libhiredis-dev libyaml-dev libxxhash-dev liblua5.1-0-dev)
 
 # Debian's mirror, as this machine's apt is set up. The list names each archive and its base address.
 debian_mirror() {
@@ -33,14 +33,36 @@ clean_env=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 D
 # Prints the path of the root; makes it if there is none yet.
 mysql_root() {
     local root=$cache/sid-root
-    if [[ ! -e $root ]]; then
+    if ! is_complete "$root"; then
         mkdir -p "$cache"
         (
             flock 9 # two runs at once: the second waits and finds it made
             [[ -e $root ]] || make_root "$root"
+            is_complete "$root" || complete_root "$root"
         ) 9>"$cache/sid-root.lock" >&2
     fi
     echo "$root"
+}
+
+# What the root was made with; a root of an earlier version of this file gets what is missing.
+packages_file=etc/twotier-packages
+
+is_complete() { [[ $(cat "$1/$packages_file" 2>/dev/null) == "${ROOT_PACKAGES[*]}" ]]; } # ROOT
+
+install_in_root() { # ROOT LOG
+    local proxy=''
+    eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    in_root "$1" "${clean_env[@]}" ${proxy:+http_proxy="$proxy"} \
+        apt-get install -y -q --no-install-recommends "${ROOT_PACKAGES[@]}" >>"$2" 2>&1 ||
+        die "apt-get failed in the root: $(tail -n 5 "$2"); to have it made again, remove $1"
+    as_root rm -rf "$1"/var/cache/apt/archives/*.deb
+    as_root tee "$1/$packages_file" <<<"${ROOT_PACKAGES[*]}" >/dev/null
+}
+
+complete_root() { # ROOT
+    say "installing in $1 what it lacks"
+    in_root "$1" "${clean_env[@]}" apt-get update -q >"$cache/sid-root.log" 2>&1 || true
+    install_in_root "$1" "$cache/sid-root.log"
 }
 
 make_root() { # ROOT
@@ -59,10 +81,7 @@ make_root() { # ROOT
     as_root chmod 755 "$new"
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$new/usr/sbin/policy-rc.d" >/dev/null
     as_root chmod 755 "$new/usr/sbin/policy-rc.d"
-    in_root "$new" "${clean_env[@]}" ${proxy:+http_proxy="$proxy"} \
-        apt-get install -y -q --no-install-recommends "${ROOT_PACKAGES[@]}" >>"$log" 2>&1 ||
-        die "apt-get failed in the root: $(tail -n 5 "$log")"
-    as_root rm -rf "$new"/var/cache/apt/archives/*.deb
+    install_in_root "$new" "$log"
     as_root mv -T "$new" "$1"
     say "root made in $((SECONDS - began)) s"
 }
