@@ -112,7 +112,7 @@ static int settle_plan(tt_job *job, int rc, tt_error *err)
 int tt_queue_read(tt_queue *queue, tt_session *session, const char *sql, const tt_value *params,
                   size_t n, const tt_read_options *options, void *user, tt_error *err)
 {
-    tt_job *job;
+    tt_job *job = NULL;
     int rc = begin(queue, session, TT_JOB_READ, user, &job, err);
 
     if (rc != 0)
@@ -126,7 +126,7 @@ int tt_queue_read(tt_queue *queue, tt_session *session, const char *sql, const t
 int tt_queue_write(tt_queue *queue, tt_session *session, const char *sql, const tt_value *params,
                    size_t n, const tt_write_options *options, void *user, tt_error *err)
 {
-    tt_job *job;
+    tt_job *job = NULL;
     int rc = begin(queue, session, TT_JOB_WRITE, user, &job, err);
 
     if (rc != 0)
@@ -141,7 +141,7 @@ int tt_queue_statement(tt_queue *queue, const tt_statement *statement, tt_sessio
                        const tt_value *params, size_t n, const tt_call_options *call, void *user,
                        tt_error *err)
 {
-    tt_job *job;
+    tt_job *job = NULL;
     int rc;
 
     if (!statement)
@@ -176,7 +176,7 @@ int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options 
                    void *user, tt_error *err)
 {
     tt_begin_options o = TT_BEGIN_OPTIONS_INIT;
-    tt_job *job;
+    tt_job *job = NULL;
     int rc = begin_with(queue, session, TT_JOB_BEGIN, user, &job, err);
 
     if (rc != 0)
@@ -189,7 +189,7 @@ int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options 
 
 int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *user, tt_error *err)
 {
-    tt_job *job;
+    tt_job *job = NULL;
     int rc = begin_with(queue, session, TT_JOB_COMMIT, user, &job, err);
 
     return rc != 0 ? rc : end(queue, job, timeout_ms, tt_timeout_check(timeout_ms, err), err);
@@ -197,7 +197,7 @@ int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *
 
 int tt_queue_rollback(tt_queue *queue, tt_session *session, void *user, tt_error *err)
 {
-    tt_job *job;
+    tt_job *job = NULL;
     int rc = begin_with(queue, session, TT_JOB_ROLLBACK, user, &job, err);
 
     return rc != 0 ? rc : end(queue, job, 0, 0, err);

@@ -72,9 +72,9 @@ typedef enum tt_do {
     TT_DO_POST,     /* send `batch`, step again at once: nobody waits for the answers */
     TT_DO_PROVE,    /* position query on `node` */
     TT_DO_SAMPLE,   /* position query on every node */
-    TT_DO_READ,     /* on `node`: wait for `points` up to `wait_ms` if there are any, then read; with
-                       a `batch`, send that first, and wait for its answers after the rows */
-    TT_DO_ACQUIRE,  /* a connection to `node` for the write, kept until the operation is done */
+    TT_DO_READ,    /* on `node`: wait for `points` up to `wait_ms` if there are any, then read; with
+                      a `batch`, send that first, and wait for its answers after the rows */
+    TT_DO_ACQUIRE, /* a connection to `node` for the write, kept until the operation is done */
     TT_DO_EXECUTE, /* the write itself on that connection; with `defer`, leave its tags in the table
                     */
     TT_DO_KILL,    /* kill `connection` on `node` and see it gone */

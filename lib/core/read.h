@@ -85,9 +85,9 @@ typedef struct tt_read_op {
     tt_notes notes;
     int restarts, remote_waits;
     uint64_t tried;
-    tt_buf need;   /* barrier of all tags and of the session */
-    bool no_store; /* marked, unreadable, nameless: store nothing, join nobody */
-    bool waited;   /* a bounded wait was had */
+    tt_buf need;    /* barrier of all tags and of the session */
+    bool no_store;  /* marked, unreadable, nameless: store nothing, join nobody */
+    bool waited;    /* a bounded wait was had */
     bool lease_due; /* to be asked for together with the rows */
     bool lease_asked;
     bool leased;

@@ -87,7 +87,8 @@ static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
     tt_read_end(op, TT_OK, act);
 }
 
-/* The lease that was asked for with the rows: is it ours? If it is another's, theirs is the store. */
+/* The lease that was asked for with the rows: is it ours? If it is another's, theirs is the store.
+ */
 static void see_lease(tt_read_op *op, const tt_answers *answers)
 {
     const tt_reply *r = &answers->replies[0];

@@ -39,8 +39,8 @@ bool tt_shed_abandon(tt_shed *s, tt_waiter *w)
     return true;
 }
 
-/* How many of those in line may go now. With no place at all for new ones they still get their turn,
- * one after another. */
+/* How many of those in line may go now. With no place at all for new ones they still get their
+ * turn, one after another. */
 static int room(const tt_shed *s)
 {
     if (s->limit == 0)

@@ -41,10 +41,10 @@ typedef struct tt_ticket {
     struct tt_ticket *next; /* in a list of the finished; its maker's */
     tt_answers *out;        /* the holder's while its slot is being parsed; NULL: not wanted */
     uint64_t slot;
-    bool promised;        /* guarded by line->mu */
-    bool away;            /* guarded by line->mu: its owner is not waiting yet, and cannot be heir */
-    bool complete;        /* the holder's: all replies came; false: lost */
-    bool noscript;        /* the holder's */
+    bool promised; /* guarded by line->mu */
+    bool away;     /* guarded by line->mu: its owner is not waiting yet, and cannot be heir */
+    bool complete; /* the holder's: all replies came; false: lost */
+    bool noscript; /* the holder's */
     struct tt_post *post; /* NULL: a call */
 } tt_ticket;
 

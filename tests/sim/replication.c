@@ -287,7 +287,9 @@ void server_fault(sim *s)
     if (sc->servers > 1 && !s->db_moving && sim_chance(s, sc->db_failovers) &&
         !(sc->old_looks_open && s->primary != 0)) /* that world stands one change of primary */
         failover(s);
-    if (!s->db_moving && s->servers[i].up && sim_chance(s, sc->db_restarts)) {
+    /* nor may its new primary go: the old one would pass for a primary, and there would be two */
+    if (!s->db_moving && s->servers[i].up && !(sc->old_looks_open && s->primary != 0) &&
+        sim_chance(s, sc->db_restarts)) {
         s->db_moving = true;
         go_down(s, i);
         sim_in(s, (1 + sim_below(s, 10)) * MS, restarted, NULL, (uint64_t)i);
