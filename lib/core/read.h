@@ -94,7 +94,8 @@ typedef struct tt_read_op {
     tt_flight *flight;
     bool leader;
     tt_proof *proof;
-    int node; /* under way */
+    int node;                         /* under way */
+    char identity[TT_SOURCE_MAX + 1]; /* of the server that is meant by it */
     bool from_primary;
     bool shed; /* holds a place among the reads moved to the primary */
     tt_buf as_of;

@@ -14,6 +14,9 @@ static void read_from(tt_read_op *op, int node, bool wait, tt_act *act)
     op->phase = TT_READ_SOURCE;
     act->what = TT_DO_READ;
     act->node = node;
+    /* Copied: the belief may change while the act is performed. */
+    memcpy(op->identity, t->nodes[node].identity, sizeof(op->identity));
+    act->identity = tt_str_c(op->identity);
     act->points = wait ? need.points : TT_STR("");
     act->wait_ms = wait ? (int)op->core->cfg.replica_wait_ms : 0;
     tt_node_begin(&t->nodes[node]);

@@ -90,6 +90,7 @@ static void after_term(tt_repair_op *op, const tt_answers *answers, tt_act *act)
     }
     op->phase = TT_REPAIR_KILL;
     act->what = TT_DO_KILL;
+    act->identity = server;
     act->connection = op->repair->connection;
 }
 

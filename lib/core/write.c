@@ -309,6 +309,7 @@ static void unknown(tt_write_op *op, tt_act *act)
     op->phase = TT_WRITE_KILL;
     act->what = TT_DO_KILL;
     act->node = op->node;
+    act->identity = tt_str_c(op->server);
     act->connection = op->connection;
 }
 

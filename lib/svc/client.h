@@ -57,6 +57,7 @@ typedef struct tt_svc_node {
     pthread_t prober;
     bool prober_started;
     bool evict; /* guarded by client->mu: the pool holds connections of a demoted server */
+    bool renew; /* likewise: the prober's connection may be to another server than is there now */
 
     /* guarded by client->mu: the last look at the node */
     uint64_t wanted, looked; /* a look is asked for; the last one that was finished */

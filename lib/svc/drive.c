@@ -96,6 +96,28 @@ static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
 /* ---- acts on the database ----------------------------------------------------------------------
  */
 
+/* Is the one at the other end the server that is meant? Positions and terms are about servers, and
+ * an address may lead to several, or to another one than before. Else nothing at that address is to
+ * be trusted: close what is connected, and look again. */
+static bool is_meant(tt_drive *d, const tt_conn *conn, const tt_act *act, tt_error *err)
+{
+    tt_client *c = d->c;
+    tt_svc_node *node = &c->nodes[act->node];
+    const char *found = c->driver->peer(conn->db)->identity;
+
+    if (act->identity.n == 0 || tt_str_eq(tt_str_c(found), act->identity))
+        return true;
+    tt_nodepool_evict(node->pool);
+    pthread_mutex_lock(&c->mu);
+    node->renew = true;
+    node->wanted++;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->mu);
+    (void)tt_fail(err, TT_E_UNAVAILABLE, "server %s answers at this address; expected %.*s", found,
+                  (int)act->identity.n, act->identity.p);
+    return false;
+}
+
 /* The outcome of a call on a connection that may have been aborted. */
 static tt_db_status finish(tt_drive *d, tt_conn *conn, tt_db_status status)
 {
@@ -200,6 +222,11 @@ static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
 
     if (!conn)
         return;
+    if (!is_meant(d, conn, act, &d->error)) {
+        tt_nodepool_release(node->pool, conn);
+        failed(d, ev, TT_DB_UNSENT, act->node);
+        return;
+    }
     ev->created_ms = d->c->clock.realtime_ms(d->c->clock.ctx);
     tt_conn_begin(conn, d->deadline_ns);
     status = finish(d, conn, read_rows(d, conn, act, &rows, &ev->reached));
@@ -280,9 +307,13 @@ static void do_kill(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_db_status status = tt_nodepool_acquire(c->nodes[act->node].pool, deadline, &conn, &why);
 
     if (status == TT_DB_OK) {
-        tt_conn_begin(conn, deadline);
-        status = c->driver->kill(conn->db, act->connection, (int)wait_ms, &ev->gone, &why);
-        (void)tt_conn_end(conn);
+        if (is_meant(d, conn, act, &why)) {
+            tt_conn_begin(conn, deadline);
+            status = c->driver->kill(conn->db, act->connection, (int)wait_ms, &ev->gone, &why);
+            (void)tt_conn_end(conn);
+        } else {
+            status = TT_DB_LOCAL; /* it may be reached yet, and then it is to be killed */
+        }
         tt_nodepool_release(c->nodes[act->node].pool, conn);
     }
     ev->db = status;
@@ -388,6 +419,8 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
     c->discovering = false;
     c->discoveries++;
     c->discovered_ok = op.ok;
+    for (int i = 0; i < c->n_nodes && !op.ok; i++)
+        c->nodes[i].renew = true; /* the primary may be where an old connection does not lead */
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->mu);
     if (op.several)

@@ -1,0 +1,170 @@
+/* client_test.c: a whole client with its threads, on servers that are variables (fake_db.h). */
+#include "unit/suite.h"
+
+#include <twotier/twotier.h>
+
+#include "core/config.h"
+#include "svc/query.h"
+#include "unit/fake_db.h"
+
+static tt_error err;
+
+#define GIVES(call, expected)                                                                      \
+    do {                                                                                           \
+        int got_ = (call);                                                                         \
+        ck_assert_msg(got_ == (expected), "expected %s, got %s: %s", tt_error_name(expected),      \
+                      tt_error_name(got_), err.message);                                           \
+    } while (0)
+
+static void put(struct tt_settings *s, const char *key, const char *text)
+{
+    GIVES(tt_settings_set(s, key, tt_str_c(text), &err), 0);
+}
+
+/* A primary and a replica, and the cache in the process. */
+static struct tt_settings settings_new(void)
+{
+    struct tt_settings s;
+
+    tt_settings_default(&s);
+    put(&s, "database.primary.host", "a");
+    put(&s, "database.primary.port", "1");
+    put(&s, "database.replicas", "a:2");
+    put(&s, "database.schema", "app");
+    put(&s, "database.health.interval", "20ms");
+    put(&s, "cache.scope", "process");
+    return s;
+}
+
+static tt_client *client_of(const struct tt_settings *s)
+{
+    static const tt_log_sink silent = {0};
+    static const tt_secret none = {0};
+    tt_client_options o = {.a = &tt_allocator_libc,
+                           .clock = &tt_clock_system,
+                           .log = &silent,
+                           .settings = s,
+                           .password = &none,
+                           .redis_password = &none,
+                           .driver = &fake_driver};
+    tt_client *c = NULL;
+
+    GIVES(tt_client_start(&o, &c, &err), 0);
+    return c;
+}
+
+static tt_client *client_new(void)
+{
+    struct tt_settings s = settings_new();
+
+    return client_of(&s);
+}
+
+static int64_t value_of(tt_result *r)
+{
+    int64_t v = -1;
+
+    GIVES(tt_result_int(r, 0, 0, &v), 0);
+    tt_result_free(r);
+    return v;
+}
+
+static const char select_t[] = "SELECT v FROM t";
+
+static int64_t read_value(tt_client *c, tt_consistency consistency, tt_read_info *info)
+{
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    tt_result *r = NULL;
+
+    o.consistency = (int32_t)consistency;
+    GIVES(tt_query_read(c, NULL, select_t, NULL, 0, &o, &r, info, &err), 0);
+    return value_of(r);
+}
+
+/* ---- who is at the other end -------------------------------------------------------------------
+ */
+
+/* The pool keeps a connection to a server that its address no longer leads to: rows of it are
+ * never taken for rows of the node. */
+START_TEST(a_pooled_connection_to_another_server_serves_nobody)
+{
+    tt_read_info info = TT_READ_INFO_INIT;
+    tt_client *c = client_new();
+
+    ck_assert_int_eq(read_value(c, TT_COHERENT, &info), 101);
+    ck_assert_int_eq(info.source, TT_SOURCE_REPLICA);
+    /* From now on the address of the replica leads to a server that knows nothing. */
+    fake_set((fake.at[1] = 3, fake.servers[3].value = -7, fake.servers[3].source[0] = '\0'));
+    tt_nodepool_evict(c->nodes[1].pool);
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_ne(read_value(c, TT_COHERENT, NULL), -7);
+    ck_assert_int_eq(fake_heard("id-4: SELECT v FROM t"), 0);
+    tt_client_stop(c);
+}
+END_TEST
+
+/* The health check has a connection of its own: it must not stay with the server before. */
+START_TEST(the_health_check_finds_the_new_server)
+{
+    tt_client *c = client_new();
+    bool seen = false;
+
+    ck_assert_int_eq(read_value(c, TT_COHERENT, NULL), 101);
+    fake_set((fake.at[1] = 3, fake.servers[3].value = 103));
+    tt_nodepool_evict(c->nodes[1].pool);
+    for (int i = 0; i < 400 && !seen; i++) {
+        seen = read_value(c, TT_COHERENT, NULL) == 103;
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    ck_assert(seen);
+    tt_client_stop(c);
+}
+END_TEST
+
+static int kills(const char *server)
+{
+    int n = 0;
+
+    for (int i = 1; i < 99; i++) {
+        char text[48];
+
+        (void)snprintf(text, sizeof(text), "%s: KILL %d", server, i);
+        n += fake_heard(text);
+    }
+    return n;
+}
+
+/* A KILL that went to another server says nothing about the connection that it named. */
+START_TEST(a_kill_on_another_server_settles_nothing)
+{
+    tt_client *c = client_new();
+    tt_write_options o = TT_WRITE_OPTIONS_INIT;
+
+    GIVES(tt_query_write(c, NULL, "UPDATE t SET v = 1", NULL, 0, &o, NULL, &err), 0);
+    fake_set((fake.write = (fake_answer){.status = TT_DB_LOST, .code = TT_E_COMMIT_UNKNOWN},
+              fake.at[0] = 3));
+    GIVES(tt_query_write(c, NULL, "UPDATE t SET v = 2", NULL, 0, &o, NULL, &err),
+          TT_E_COMMIT_UNKNOWN);
+    (void)nanosleep(&(struct timespec){0, 100000000}, NULL);
+    ck_assert_int_eq(kills("id-4"), 0);
+    ck_assert_int_eq(kills("id-1"), 0);
+    fake_set(fake.at[0] = 0);
+    for (int i = 0; i < 1000 && kills("id-1") == 0; i++)
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    ck_assert_int_eq(kills("id-1"), 1);
+    ck_assert_int_eq(kills("id-4"), 0);
+    tt_client_stop(c);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("client");
+
+    tcase_add_checked_fixture(t, fake_reset, NULL);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_pooled_connection_to_another_server_serves_nobody);
+    tcase_add_test(t, the_health_check_finds_the_new_server);
+    tcase_add_test(t, a_kill_on_another_server_settles_nothing);
+    return suite_run("client", t);
+}
