@@ -433,6 +433,8 @@ static bool close_level(tt_sql_scan *s)
         return false;
     }
     s->depth--;
+    if (s->depth < s->main_depth)
+        s->n_ctes = 0; /* common table expressions end with their parenthesis */
     return true;
 }
 
