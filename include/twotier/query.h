@@ -10,11 +10,14 @@
  * too long ends in a hash.
  *
  * Tags of tables: "table:<name>", for a table of another schema "table:<schema>.<name>", in lower
- * case. A cached read without tags takes those of the tables in its text; a write always adds those
- * of the tables it changes, unless told otherwise. So a write to a table invalidates every read
- * that named no tags. Views count as tables of their own name, and what triggers, cascades and
- * stored routines touch is not in the text: name tags for these. Where the tables cannot all be
- * told (CALL, more than 16), a cached read or a write without tags of its own is TT_E_STATEMENT.
+ * case; bytes of a name that a tag cannot hold, and "." and "%", are written as %XX. Without a
+ * schema it is a table of database.schema, and the same tag as with that: clients of other schemas
+ * that share the namespace meet it. A cached read without tags takes those of the tables in its
+ * text; a write always adds those of the tables it changes, unless told otherwise. So a write to a
+ * table invalidates every read that named no tags. Views count as tables of their own name, and
+ * what triggers, cascades and stored routines touch is not in the text: name tags for these. Where
+ * the tables cannot all be told (CALL, more than 16), a cached read or a write without tags of its
+ * own is TT_E_STATEMENT.
  */
 #ifndef TWOTIER_QUERY_H
 #define TWOTIER_QUERY_H

@@ -22,29 +22,65 @@ void tt_keys_free(tt_keys *k)
     tt_buf_free(&k->text);
 }
 
-void tt_keys_done(tt_keys *k)
+/* Bytes of a key before the tag itself. */
+static size_t prefix_bytes(const tt_client *c)
+{
+    return strlen(c->settings.cache.name_space) + 3;
+}
+
+static tt_str span_key(const tt_keys *k, const tt_tag_span *s)
+{
+    return tt_str_n(k->text.p + s->at, s->n);
+}
+
+static tt_str span_full(const tt_client *c, const tt_keys *k, const tt_tag_span *s)
+{
+    size_t prefix = prefix_bytes(c);
+
+    return tt_str_n(k->text.p + s->at + prefix, s->n - prefix);
+}
+
+void tt_keys_done(const tt_client *c, tt_keys *k)
 {
     for (int i = 0; i < k->n_tags; i++) {
         const tt_tag_span *s = &k->spans[i];
 
-        k->tags[i] = tt_str_n(k->text.p + s->at, s->n);
-        k->names[i] = tt_str_n(k->text.p + s->at + s->n - s->name_n, s->name_n);
+        k->tags[i] = span_key(k, s);
+        k->names[i] = tt_str_n(k->text.p + s->name_at, s->name_n);
+        k->full[i] = span_full(c, k, s);
     }
 }
 
-static tt_str span_name(const tt_keys *k, const tt_tag_span *s)
+/* "table:t" means a table of the client's own schema, and clients of other schemas share the
+ * namespace: its key names the schema. */
+static void resolve(const tt_client *c, tt_keys *k, tt_tag_span *span)
 {
-    return tt_str_n(k->text.p + s->at + s->n - s->name_n, s->name_n);
+    char schema[3 * TT_CONF_IDENT_MAX];
+    size_t n = tt_tag_name(tt_str_c(c->settings.database.schema), schema, sizeof(schema));
+    size_t at = k->text.n;
+
+    if (n == 0 || !tt_tag_is_relative(span_full(c, k, span)) ||
+        !tt_buf_reserve(&k->text, span->n + n + TT_KEY_TAG_MAX))
+        return; /* the name stays where it is while its key is written behind it */
+    tt_key_put_tag(tt_str_c(c->settings.cache.name_space), TT_STR(""), &k->text);
+    tt_tag_resolve(span_full(c, k, span), tt_str_n(schema, n), &k->text);
+    span->at = at;
+    span->n = k->text.n - at;
 }
 
-/* The key of a tag was appended at `at`: into its place by name, or off again when it is there. */
-static int place(tt_keys *k, size_t at, size_t name_n, tt_error *err)
+/* A tag's key as the client names it was appended at `at`: make it the one that all clients know,
+ * put it into its place, or take it off again when it is there. */
+static int place(const tt_client *c, tt_keys *k, size_t at, tt_error *err)
 {
-    tt_tag_span span = {at, k->text.n - at, name_n};
+    tt_tag_span span = {at, k->text.n - at, at + prefix_bytes(c), 0};
     int i = k->n_tags;
 
+    span.name_n = span.n - prefix_bytes(c);
+    resolve(c, k, &span);
+    if (k->text.failed)
+        return tt_fail_nomem(err);
     while (i > 0) {
-        int order = tt_str_cmp(span_name(k, &k->spans[i - 1]), span_name(k, &span));
+        int order = tt_str_cmp(span_key(k, &k->spans[i - 1]), span_key(k, &span));
 
         if (order == 0) {
             k->text.n = at;
@@ -66,15 +102,14 @@ static int place(tt_keys *k, size_t at, size_t name_n, tt_error *err)
 static int add_pattern(tt_client *c, tt_keys *k, tt_str pattern, const tt_key_value *values,
                        size_t n, tt_error *err)
 {
-    size_t at = k->text.n, name_at;
+    size_t at = k->text.n;
     int rc;
 
     tt_key_put_tag(tt_str_c(c->settings.cache.name_space), TT_STR(""), &k->text);
-    name_at = k->text.n;
     rc = tt_tag_expand(pattern, values, n, &k->text, err);
     if (rc != 0)
         return rc == TT_E_NOMEM ? tt_fail_nomem(err) : rc;
-    return place(k, at, k->text.n - name_at, err);
+    return place(c, k, at, err);
 }
 
 int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
@@ -89,7 +124,7 @@ int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
     tt_key_put_tag(tt_str_c(c->settings.cache.name_space), tag, &k->text);
     if (k->text.failed)
         return tt_fail_nomem(err);
-    return place(k, at, tag.n, err);
+    return place(c, k, at, err);
 }
 
 /* ---- values ------------------------------------------------------------------------------------
@@ -174,7 +209,7 @@ static void put_settings(const tt_client *c, const tt_keys *k, tt_buf *out)
     tt_buf_puts(out, c->settings.database.charset);
     for (int i = 0; i < k->n_tags; i++) {
         tt_buf_put_char(out, '\n');
-        tt_buf_put_str(out, span_name(k, &k->spans[i]));
+        tt_buf_put_str(out, span_full(c, k, &k->spans[i]));
     }
 }
 
@@ -246,7 +281,7 @@ static int fill(tt_client *c, const tt_plan *p, const tt_key_value *values, size
     if (rc == 0 && p->cached)
         rc = make_entry(c, p, values, n, k, err);
     if (rc == 0)
-        tt_keys_done(k);
+        tt_keys_done(c, k);
     return rc;
 }
 

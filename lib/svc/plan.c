@@ -1,10 +1,11 @@
 #include "svc/plan.h"
 
-#include <stdio.h>
-
 #include "base/abi.h"
 #include "base/err.h"
 #include "core/key.h"
+
+/* A name of an identifier's 64 characters, and more than the servers take. */
+enum { NAME_MAX_BYTES = 1024 };
 
 /* ---- plans -------------------------------------------------------------------------------------
  */
@@ -32,6 +33,7 @@ void tt_plan_free(tt_plan *p)
     tt_buf_free(&p->patterns);
 }
 
+/* `text` ends what was put before. */
 static int add_pattern(tt_plan *p, tt_str text, tt_error *err)
 {
     if (p->n_patterns >= TT_TAGS_MAX)
@@ -42,23 +44,31 @@ static int add_pattern(tt_plan *p, tt_str text, tt_error *err)
     return p->patterns.failed ? tt_fail_nomem(err) : 0;
 }
 
-/* "table:name" or "table:schema.name", in lower case; braces doubled, since it is a pattern. */
+/* Braces doubled: what is put there becomes a pattern. */
+static void put_name(tt_buf *out, tt_str name)
+{
+    char text[NAME_MAX_BYTES];
+    size_t n = tt_tag_name(name, text, sizeof(text));
+
+    for (size_t i = 0; i < n; i++) {
+        tt_buf_put_char(out, text[i]);
+        if (text[i] == '{')
+            tt_buf_put_char(out, '{');
+    }
+}
+
+/* "table:name" or "table:schema.name", in lower case. */
 static int add_table(tt_plan *p, const tt_client *c, const tt_sql_table *t, tt_error *err)
 {
-    char text[2 * 64 * 4 + 16];
-    size_t n = (size_t)snprintf(text, sizeof(text), "table:");
     bool other = t->schema.n && !tt_str_eq_nocase(t->schema, tt_str_c(c->settings.database.schema));
-    tt_str parts[3] = {other ? t->schema : TT_STR(""), other ? TT_STR(".") : TT_STR(""), t->name};
 
-    for (int i = 0; i < 3; i++)
-        for (size_t j = 0; j < parts[i].n && n + 2 < sizeof(text); j++) {
-            char ch = parts[i].p[j];
-
-            text[n++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
-            if (ch == '{')
-                text[n++] = '{';
-        }
-    return add_pattern(p, tt_str_n(text, n), err);
+    tt_buf_puts(&p->patterns, "table:");
+    if (other) {
+        put_name(&p->patterns, t->schema);
+        tt_buf_put_char(&p->patterns, '.');
+    }
+    put_name(&p->patterns, t->name);
+    return add_pattern(p, TT_STR(""), err);
 }
 
 static int add_tables(tt_plan *p, const tt_client *c, bool written, tt_error *err)

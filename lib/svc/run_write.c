@@ -141,7 +141,7 @@ int tt_run_write(tt_client *c, tt_session *session, const tt_plan *plan, const t
         rq.deadline_ns = tt_run_deadline(c, o.timeout_ms ? o.timeout_ms : plan->timeout_ms);
         rq.tag_keys = keys.tags;
         rq.n_tags = keys.n_tags;
-        work.tags = keys.names;
+        work.tags = keys.full;
         work.n_tags = keys.n_tags;
         tt_drive_init(&d, c, rq.deadline_ns, &work);
         rc = session && session->tx != TT_TX_NONE
@@ -243,7 +243,7 @@ static int gathered_keys(tt_session *s, tt_keys *keys, tt_error *err)
     tt_keys_init(s->c, keys);
     while (rest.n && rc == 0)
         rc = tt_keys_add(s->c, keys, tt_str_cut(&rest, '\n'), err);
-    tt_keys_done(keys);
+    tt_keys_done(s->c, keys);
     return rc;
 }
 
@@ -257,7 +257,7 @@ static int commit_writes(tt_session *s, tt_drive *d, tt_work *work, tt_write_inf
     if (rc == 0) {
         rq.tag_keys = keys.tags;
         rq.n_tags = keys.n_tags;
-        work->tags = keys.names;
+        work->tags = keys.full;
         work->n_tags = keys.n_tags;
         d->conn = s->conn;
         d->commit = true;

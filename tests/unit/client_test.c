@@ -157,6 +157,76 @@ START_TEST(a_kill_on_another_server_settles_nothing)
 }
 END_TEST
 
+/* ---- tags of tables ----------------------------------------------------------------------------
+ */
+
+/* The keys of the tags of a statement, as a client of `schema` has them, each with a blank. */
+static void expect_tags(const char *schema, const char *sql, const char *tag, const char *keys)
+{
+    struct tt_settings s = settings_new();
+    tt_buf all = tt_buf_init(&tt_allocator_libc);
+    tt_read_options read = TT_READ_OPTIONS_INIT;
+    tt_client *c;
+    tt_plan plan;
+    tt_keys made;
+
+    put(&s, "database.schema", schema);
+    put(&s, "cache.namespace", "n");
+    c = client_of(&s);
+    read.cache_class = "";
+    read.tags = tag ? &tag : NULL;
+    read.n_tags = tag ? 1 : 0;
+    if (strncmp(sql, "SELECT", 6) == 0)
+        GIVES(tt_plan_read(c, sql, &read, &plan, &err), 0);
+    else
+        GIVES(tt_plan_write(c, sql, NULL, &plan, &err), 0);
+    GIVES(tt_keys_make(c, &plan, NULL, 0, &made, &err), 0);
+    for (int i = 0; i < made.n_tags; i++) {
+        tt_buf_put_str(&all, made.tags[i]);
+        tt_buf_put_char(&all, ' ');
+        ck_assert(tt_str_eq(made.full[i], tt_str_n(made.tags[i].p + 4, made.tags[i].n - 4)));
+    }
+    ck_assert_str_eq(tt_buf_cstr(&all), keys);
+    tt_keys_free(&made);
+    tt_plan_free(&plan);
+    tt_buf_free(&all);
+    tt_client_stop(c);
+}
+
+START_TEST(tables_have_one_tag_whatever_the_schema_of_the_client)
+{
+    expect_tags("a", "SELECT v FROM t", NULL, "n:t:table:a.t ");
+    expect_tags("b", "UPDATE a.t SET v = 1", NULL, "n:t:table:a.t ");
+    expect_tags("A", "UPDATE t SET v = 1", NULL, "n:t:table:a.t ");
+    expect_tags("a", "SELECT v FROM t", "table:t", "n:t:table:a.t ");
+    expect_tags("b", "SELECT v FROM a.t JOIN t", NULL, "n:t:table:a.t n:t:table:b.t ");
+    expect_tags("a", "SELECT v FROM t JOIN a.t x", NULL, "n:t:table:a.t ");
+    expect_tags("a", "SELECT v FROM t", "tables:t", "n:t:tables:t ");
+    expect_tags("a", "SELECT v FROM `x.y`", NULL, "n:t:table:a.x%2Ey ");
+    expect_tags("b", "SELECT v FROM a.`x.y`", NULL, "n:t:table:a.x%2Ey ");
+    expect_tags("a", "SELECT v FROM `my {t}`", NULL, "n:t:table:a.my%20{t} ");
+}
+END_TEST
+
+START_TEST(tags_keep_the_names_that_callers_know)
+{
+    tt_client *c = client_new();
+    tt_keys keys;
+
+    tt_keys_init(c, &keys);
+    GIVES(tt_keys_add(c, &keys, TT_STR("table:t"), &err), 0);
+    GIVES(tt_keys_add(c, &keys, TT_STR("table:app.t"), &err), 0);
+    GIVES(tt_keys_add(c, &keys, TT_STR("item:1"), &err), 0);
+    tt_keys_done(c, &keys);
+    ck_assert_int_eq(keys.n_tags, 2);
+    ck_assert(tt_str_eq(keys.names[0], TT_STR("item:1")));
+    ck_assert(tt_str_eq(keys.names[1], TT_STR("table:t")));
+    ck_assert(tt_str_eq(keys.full[1], TT_STR("table:app.t")));
+    tt_keys_free(&keys);
+    tt_client_stop(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("client");
@@ -166,5 +236,7 @@ int main(void)
     tcase_add_test(t, a_pooled_connection_to_another_server_serves_nobody);
     tcase_add_test(t, the_health_check_finds_the_new_server);
     tcase_add_test(t, a_kill_on_another_server_settles_nothing);
+    tcase_add_test(t, tables_have_one_tag_whatever_the_schema_of_the_client);
+    tcase_add_test(t, tags_keep_the_names_that_callers_know);
     return suite_run("client", t);
 }
