@@ -101,17 +101,14 @@ int tt_timeout_check(int timeout_ms, tt_error *err)
     return 0;
 }
 
-static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
+static int check_read_class(const tt_client *c, const tt_plan *p, tt_error *err)
 {
     const tt_sql_info *info = &p->info;
 
     if (info->class <= TT_SQL_READ_VOLATILE)
         return 0;
-    if (info->class == TT_SQL_READ_PRIMARY &&
-        c->settings.read.unproven == TT_CONF_UNPROVEN_PRIMARY) {
-        p->mode = TT_READ_STRONG;
+    if (info->class == TT_SQL_READ_PRIMARY && c->settings.read.unproven == TT_CONF_UNPROVEN_PRIMARY)
         return 0;
-    }
     return tt_fail(
         err, TT_E_STATEMENT,
         "expected one statement that only reads, came one of class \"%s\": %s; %s",
@@ -122,24 +119,27 @@ static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
             : "use tt_query_write for it");
 }
 
-static int set_consistency(tt_plan *p, int32_t consistency, tt_error *err)
+int tt_plan_mode(const tt_plan *p, int32_t consistency, tt_read_mode *out, tt_error *err)
 {
     switch (consistency) {
     case TT_COHERENT:
-        return 0;
+        *out = TT_READ_COHERENT;
+        break;
     case TT_STRONG:
-        p->mode = TT_READ_STRONG;
-        return 0;
+        *out = TT_READ_STRONG;
+        break;
     case TT_EVENTUAL:
-        if (p->mode != TT_READ_STRONG)
-            p->mode = TT_READ_EVENTUAL;
-        return 0;
+        *out = TT_READ_EVENTUAL;
+        break;
     case TT_BOUNDED:
         return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
     default:
         return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected a tt_consistency",
                        consistency);
     }
+    if (p->info.class == TT_SQL_READ_PRIMARY)
+        *out = TT_READ_STRONG;
+    return 0;
 }
 
 /* The class in the configuration, and the tags, of a read that is to be cached. */
@@ -192,7 +192,7 @@ int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *options, 
     if (rc == 0)
         rc = check_read_class(c, out, err);
     if (rc == 0)
-        rc = set_consistency(out, o.consistency, err);
+        rc = tt_plan_mode(out, o.consistency, &out->mode, err);
     if (rc == 0)
         rc = set_caching(c, out, &o, err);
     out->timeout_ms = o.timeout_ms;

@@ -171,37 +171,23 @@ static int run_once(tt_drive *d, const tt_read_request *rq, tt_session *s, tt_re
     return rc;
 }
 
-static int apply_call(const tt_call_options *call, tt_read_request *rq, int *timeout_ms,
-                      tt_error *err)
+static int apply_call(const tt_plan *plan, const tt_call_options *call, tt_read_request *rq,
+                      int *timeout_ms, tt_error *err)
 {
     tt_call_options o = TT_CALL_OPTIONS_INIT;
     int rc = tt_abi_take(&o, sizeof(o), call, err);
 
     if (rc == 0)
         rc = tt_timeout_check(o.timeout_ms, err);
+    if (rc == 0 && o.consistency != -1)
+        rc = tt_plan_mode(plan, o.consistency, &rq->mode, err);
     if (rc != 0)
         return rc;
     if (o.timeout_ms)
         *timeout_ms = o.timeout_ms;
-    switch (o.consistency) {
-    case -1:
-        return 0;
-    case TT_COHERENT:
-        rq->mode = TT_READ_COHERENT;
-        return 0;
-    case TT_STRONG:
-        rq->mode = TT_READ_STRONG;
+    if (rq->mode == TT_READ_STRONG)
         rq->cached = false;
-        return 0;
-    case TT_EVENTUAL:
-        rq->mode = TT_READ_EVENTUAL;
-        return 0;
-    case TT_BOUNDED:
-        return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
-    default:
-        return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected -1 or a tt_consistency",
-                       o.consistency);
-    }
+    return 0;
 }
 
 static int run_outside(tt_drive *d, tt_read_request *rq, tt_session *s, tt_result **out,
@@ -231,7 +217,7 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
     tt_client_count(c, TT_COUNTER_READS, 1);
     rc = tt_keys_make(c, plan, params, n, &keys, err);
     if (rc == 0)
-        rc = apply_call(call, &rq, &timeout_ms, err);
+        rc = apply_call(plan, call, &rq, &timeout_ms, err);
     if (rc == 0) {
         rq.entry_key = keys.entry;
         rq.key_bytes = keys.bytes;

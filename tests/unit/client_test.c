@@ -227,6 +227,43 @@ START_TEST(tags_keep_the_names_that_callers_know)
 }
 END_TEST
 
+/* ---- where a read goes -------------------------------------------------------------------------
+ */
+
+static int64_t call_value(const tt_statement *s, tt_session *session, int32_t consistency)
+{
+    tt_call_options call = TT_CALL_OPTIONS_INIT;
+    tt_result *r = NULL;
+
+    call.consistency = consistency;
+    GIVES(tt_statement_read(s, session, NULL, 0, &call, &r, NULL, &err), 0);
+    return value_of(r);
+}
+
+/* What a call asks for does not move a statement away from the primary that is only right there. */
+START_TEST(what_is_only_right_on_the_primary_stays_there)
+{
+    static const char *const statements[] = {"SELECT v FROM t FOR SHARE", "SELECT GET_LOCK('a', 1)",
+                                             "SELECT my_function(v) FROM t"};
+    static const tt_consistency asked[] = {TT_COHERENT, TT_STRONG, TT_EVENTUAL};
+    struct tt_settings settings = settings_new();
+    tt_client *c;
+
+    put(&settings, "read.unproven", "primary");
+    c = client_of(&settings);
+    for (size_t i = 0; i < TT_COUNT(statements); i++) {
+        tt_statement *s = NULL;
+
+        GIVES(tt_statement_new_read(c, statements[i], NULL, &s, &err), 0);
+        ck_assert_int_eq(call_value(s, NULL, -1), 100);
+        for (size_t j = 0; j < TT_COUNT(asked); j++)
+            ck_assert_int_eq(call_value(s, NULL, asked[j]), 100);
+        tt_statement_free(s);
+    }
+    tt_client_stop(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("client");
@@ -238,5 +275,6 @@ int main(void)
     tcase_add_test(t, a_kill_on_another_server_settles_nothing);
     tcase_add_test(t, tables_have_one_tag_whatever_the_schema_of_the_client);
     tcase_add_test(t, tags_keep_the_names_that_callers_know);
+    tcase_add_test(t, what_is_only_right_on_the_primary_stays_there);
     return suite_run("client", t);
 }
