@@ -324,6 +324,8 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
         unknown(op, act);
         return;
     case TT_DB_DEMOTED:
+        if (ev->rows_changed && !op->deferring)
+            break; /* a procedure had done something before it met the read-only server */
         if (op->marked && !op->deferring)
             withdraw(op, TT_WRITE_WITHDRAW_RETRY, act);
         else
@@ -337,7 +339,7 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
     /* What was refused may leave something behind all the same: a COMMIT what is not transactional,
      * a procedure what it did before it failed. */
     if ((op->rq->commit || ev->rows_changed) && has_tags(op) && !op->deferring &&
-        ev->db == TT_DB_REFUSED) {
+        (ev->db == TT_DB_REFUSED || ev->db == TT_DB_DEMOTED)) {
         tt_buf_clear(&op->position);
         tt_buf_put_char(&op->position, 'P');
         bump(op, TT_WRITE_WITHDRAW, act);

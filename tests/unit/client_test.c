@@ -264,6 +264,91 @@ START_TEST(what_is_only_right_on_the_primary_stays_there)
 }
 END_TEST
 
+/* ---- writes ------------------------------------------------------------------------------------
+ */
+
+/* The tag as the cache holds it: "ABSENT", its barrier, or "MARKED". */
+static void tag_state(tt_client *c, const char *tag, char *out, size_t size)
+{
+    tt_answers answers = {.bytes = tt_buf_init(&tt_allocator_libc)};
+    char key[128];
+    tt_cmd cmd;
+    tt_batch batch = {&cmd, 1};
+    tt_tag t;
+
+    (void)snprintf(key, sizeof(key), "%s:t:%s", c->settings.cache.name_space, tag);
+    cmd = tt_cmd_get(tt_str_c(key));
+    ck_assert_int_eq(c->cache.call(c->cache.ctx, &batch, INT64_MAX, &answers), 0);
+    if (answers.replies[0].kind != TT_REPLY_TEXT ||
+        tt_tag_parse(answers.replies[0].text, &t) != TT_TAG_VALID)
+        (void)snprintf(out, size, "ABSENT");
+    else if (t.marks.n)
+        (void)snprintf(out, size, "MARKED");
+    else
+        (void)snprintf(out, size, "%.*s", (int)t.barrier.n, t.barrier.p);
+    tt_buf_free(&answers.bytes);
+}
+
+static void expect_tag(tt_client *c, const char *tag, const char *state)
+{
+    char found[128] = "";
+
+    for (int i = 0; i < 500 && strcmp(found, state) != 0; i++) {
+        tag_state(c, tag, found, sizeof(found));
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    ck_assert_str_eq(found, state);
+}
+
+static int write_tagged(tt_client *c, tt_session *s, const char *sql, const char *tag)
+{
+    tt_write_options o = TT_WRITE_OPTIONS_INIT;
+
+    o.tags = &tag;
+    o.n_tags = 1;
+    err = (tt_error)TT_ERROR_INIT;
+    return tt_query_write(c, s, sql, NULL, 0, &o, NULL, &err);
+}
+
+/* A read that is cached gives the tag a history. */
+static void make_known(tt_client *c, const char *tag)
+{
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    char state[128] = "P";
+
+    o.cache_class = "";
+    o.tags = &tag;
+    o.n_tags = 1;
+    for (int i = 0; i < 500 && (state[0] == 'P' || state[0] == 'A'); i++) {
+        tt_result *r = NULL;
+
+        GIVES(tt_query_read(c, NULL, select_t, NULL, 0, &o, &r, NULL, &err), 0);
+        tt_result_free(r);
+        tag_state(c, tag, state, sizeof(state));
+        (void)nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+    ck_assert_msg(strchr(state, '@') != NULL, "%s", state);
+}
+
+/* A procedure may have committed before one of its statements was refused for being read-only. */
+START_TEST(a_demotion_inside_a_procedure_is_not_tried_again)
+{
+    tt_client *c = client_new();
+
+    make_known(c, "x");
+    fake_set((fake.write = (fake_answer){.status = TT_DB_DEMOTED, .code = TT_E_UNAVAILABLE},
+              fake.n_log = 0));
+    GIVES(write_tagged(c, NULL, "CALL p()", "x"), TT_E_UNAVAILABLE);
+    ck_assert_int_eq(fake_heard("id-1: CALL p()"), 1);
+    expect_tag(c, "x", "P");
+    make_known(c, "x");
+    fake_set(fake.n_log = 0);
+    GIVES(write_tagged(c, NULL, "UPDATE t SET v = 2", "x"), TT_E_UNAVAILABLE);
+    ck_assert_int_gt(fake_heard("id-1: UPDATE t SET v = 2"), 1);
+    tt_client_stop(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("client");
@@ -276,5 +361,6 @@ int main(void)
     tcase_add_test(t, tables_have_one_tag_whatever_the_schema_of_the_client);
     tcase_add_test(t, tags_keep_the_names_that_callers_know);
     tcase_add_test(t, what_is_only_right_on_the_primary_stays_there);
+    tcase_add_test(t, a_demotion_inside_a_procedure_is_not_tried_again);
     return suite_run("client", t);
 }
