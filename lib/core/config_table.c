@@ -161,7 +161,7 @@ static const struct tt_key keys[] = {
      .running = true,
      .help = "A write whose tags cannot be marked because Redis is away: `fail` sends nothing to "
              "the database; `defer` writes, and keeps the invalidation in the table below until "
-             "Redis has it."},
+             "Redis has it (statements that commit by themselves, DDL and CALL, fail all the same)."},
     {"cache.deferred_table", AT(cache.deferred_table), TT_SETTING_TEXT, TT_FORM_TABLE,
      .preset_text = "twotier_deferred", .min = 1, LENGTH(2 * TT_CONF_NAME_MAX),
      .help = "The table, `name` or `schema.name`, that holds deferred invalidations."},

@@ -194,7 +194,7 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
 /* The cache cannot be reached, or refuses, before anything was written. */
 static void cache_away(tt_write_op *op, tt_act *act)
 {
-    if (op->core->cfg.defer) {
+    if (op->core->cfg.defer && !op->rq->commits_itself) {
         execute(op, true, act);
         return;
     }

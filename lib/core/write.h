@@ -18,6 +18,7 @@ typedef struct tt_write_request {
     const tt_str *tag_keys; /* no repeats; none: nothing to invalidate */
     int n_tags;
     bool commit; /* the COMMIT of an open transaction: bound to its connection, never moved */
+    bool commits_itself; /* ends the transaction it would be deferred in: never deferred */
     int64_t deadline_ns;
 } tt_write_request;
 

@@ -349,6 +349,45 @@ START_TEST(a_demotion_inside_a_procedure_is_not_tried_again)
 }
 END_TEST
 
+static tt_session *begin(tt_client *c)
+{
+    tt_session *s = NULL;
+
+    GIVES(tt_session_new(c, &s, &err), 0);
+    GIVES(tt_begin(s, NULL, &err), 0);
+    return s;
+}
+
+/* `_i` 0: a procedure that commits inside a transaction; 1: whose answer is lost, so that it may
+ * have. What the transaction had written until then is invalidated. */
+START_TEST(a_commit_inside_a_transaction_is_invalidated)
+{
+    tt_client *c = client_new();
+    tt_session *s;
+
+    make_known(c, "x");
+    make_known(c, "y");
+    s = begin(c);
+    fake_set(fake.write.position = false);
+    GIVES(write_tagged(c, s, "UPDATE t SET v = 1", "x"), 0);
+    GIVES(write_tagged(c, s, "CALL does_not_commit()", "x"), 0);
+    if (_i == 0)
+        fake_set(fake.write.position = true);
+    else
+        fake_set((fake.write.status = TT_DB_LOST, fake.write.code = TT_E_COMMIT_UNKNOWN));
+    GIVES(write_tagged(c, s, "CALL p()", "y"), TT_E_COMMIT_UNKNOWN);
+    expect_tag(c, "x", "P");
+    expect_tag(c, "y", "P");
+    ck_assert_int_eq(kills("id-1"), _i);
+    ck_assert_int_eq(tt_session_in_transaction(s), 2);
+    GIVES(write_tagged(c, s, "UPDATE t SET v = 2", "x"), TT_E_STATE);
+    GIVES(tt_commit(s, 0, NULL, &err), TT_E_STATE);
+    ck_assert_int_eq(fake_heard("id-1: COMMIT"), 0);
+    tt_session_free(s);
+    tt_client_stop(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("client");
@@ -362,5 +401,6 @@ int main(void)
     tcase_add_test(t, tags_keep_the_names_that_callers_know);
     tcase_add_test(t, what_is_only_right_on_the_primary_stays_there);
     tcase_add_test(t, a_demotion_inside_a_procedure_is_not_tried_again);
+    tcase_add_loop_test(t, a_commit_inside_a_transaction_is_invalidated, 0, 2);
     return suite_run("client", t);
 }

@@ -474,6 +474,28 @@ static void describe_tables(const tt_sql_info *info, tt_buf *out)
         tt_buf_puts(out, " !");
 }
 
+START_TEST(what_may_commit_is_told)
+{
+    static const struct {
+        const char *sql;
+        bool may;
+    } cases[] = {{"CALL p()", true},
+                 {"TRUNCATE t", true},
+                 {"ALTER TABLE t ADD x INT", true},
+                 {"UPDATE t SET a = 1", false},
+                 {"INSERT INTO t VALUES (f())", false},
+                 {"SELECT 1", false},
+                 {"DO f()", false}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        tt_sql_info info;
+
+        tt_sql_inspect(tt_str_c(cases[i].sql), TT_FAMILY_UNKNOWN, &info);
+        ck_assert_msg(info.may_commit == cases[i].may, "%s", cases[i].sql);
+    }
+}
+END_TEST
+
 START_TEST(tables_are_found)
 {
     static const struct {
@@ -805,6 +827,7 @@ int main(void)
     tcase_add_test(t, the_table_of_functions_is_sorted);
     tcase_add_test(t, parameters_are_counted);
     tcase_add_test(t, depth_is_limited);
+    tcase_add_test(t, what_may_commit_is_told);
     tcase_add_test(t, tables_are_found);
     tcase_add_test(t, normal_forms);
     tcase_add_test(t, normal_forms_keep_what_matters);
