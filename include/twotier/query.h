@@ -111,7 +111,9 @@ typedef struct tt_write_options {
  * the tags and the session ask for, else by the primary. Tried on another node after a lost
  * connection.
  * @param session  may be NULL. In a transaction the read runs inside it, uncached.
- * @param sql      one statement that only reads, zero-terminated, with `?` for parameters.
+ * @param sql      one statement that only reads, zero-terminated, with `?` for parameters. In a
+ *                 transaction also one that is not proved to (FOR UPDATE, functions of a session
+ *                 or not known): outside it is for read.unproven to say.
  * @param params   n values, borrowed for the call; may be NULL when n is 0.
  * @param options  may be NULL: uncached and coherent.
  * @param out      on success one reference owned by the caller; give back with tt_result_free().

@@ -101,22 +101,31 @@ int tt_timeout_check(int timeout_ms, tt_error *err)
     return 0;
 }
 
-static int check_read_class(const tt_client *c, const tt_plan *p, tt_error *err)
+static int check_read_class(const tt_client *c, tt_plan *p, tt_error *err)
 {
     const tt_sql_info *info = &p->info;
 
     if (info->class <= TT_SQL_READ_VOLATILE)
         return 0;
-    if (info->class == TT_SQL_READ_PRIMARY && c->settings.read.unproven == TT_CONF_UNPROVEN_PRIMARY)
+    if (info->class == TT_SQL_READ_PRIMARY) {
+        p->only_inside = c->settings.read.unproven == TT_CONF_UNPROVEN_REFUSE;
         return 0;
-    return tt_fail(
-        err, TT_E_STATEMENT,
-        "expected one statement that only reads, came one of class \"%s\": %s; %s",
-        tt_sql_class_name(info->class), info->why,
-        info->class == TT_SQL_READ_PRIMARY
-            ? "set read.unproven to \"primary\" to run such reads on the primary, or run it "
-              "in a transaction"
-            : "use tt_query_write for it");
+    }
+    return tt_fail(err, TT_E_STATEMENT,
+                   "expected one statement that only reads, came one of class \"%s\": %s; use "
+                   "tt_query_write for it",
+                   tt_sql_class_name(info->class), info->why);
+}
+
+int tt_plan_check_outside(const tt_plan *p, tt_error *err)
+{
+    if (!p->only_inside)
+        return 0;
+    return tt_fail(err, TT_E_STATEMENT,
+                   "expected one statement that only reads, came one of class \"%s\": %s; set "
+                   "read.unproven to \"primary\" to run such reads on the primary, or run it in a "
+                   "transaction",
+                   tt_sql_class_name(p->info.class), p->info.why);
 }
 
 int tt_plan_mode(const tt_plan *p, int32_t consistency, tt_read_mode *out, tt_error *err)

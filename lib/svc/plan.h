@@ -20,6 +20,7 @@ typedef struct tt_plan {
     bool writes;
     bool cached;
     bool no_tags;
+    bool only_inside; /* of a transaction: a read that is not proved to be one */
     tt_read_mode mode;
     int64_t ttl_ms;
     int timeout_ms; /* 0: the client's */
@@ -33,6 +34,8 @@ TT_MUST int tt_plan_write(tt_client *c, const char *sql, const tt_write_options 
  * one call: what is only right on the primary goes there whatever was asked for. 0, TT_E_ARGUMENT,
  * TT_E_UNSUPPORTED. */
 TT_MUST int tt_plan_mode(const tt_plan *p, int32_t consistency, tt_read_mode *out, tt_error *err);
+/* May it be run outside of a transaction? 0 or TT_E_STATEMENT. */
+TT_MUST int tt_plan_check_outside(const tt_plan *p, tt_error *err);
 /* Do the patterns of the tags fit the statement? 0 or TT_E_ARGUMENT. */
 TT_MUST int tt_plan_check_patterns(const tt_plan *p, tt_error *err);
 void tt_plan_free(tt_plan *p);

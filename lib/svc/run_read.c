@@ -61,8 +61,8 @@ static int read_inside(tt_drive *d, tt_session *s, tt_buf *rows)
     return d->error.code ? d->error.code : TT_E_LOST;
 }
 
-static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info *info,
-                      tt_error *err)
+static int run_inside(tt_drive *d, tt_session *s, const tt_plan *plan, tt_result **out,
+                      tt_read_info *info, tt_error *err)
 {
     tt_client *c = d->c;
     tt_buf rows = tt_buf_init(&c->a);
@@ -73,6 +73,8 @@ static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info 
 
     if (s->tx == TT_TX_DOOMED)
         return refuse_doomed(s, err);
+    if (plan->info.class == TT_SQL_READ_PRIMARY)
+        s->wrote = true; /* it may have: a function, say */
     rc = read_inside(d, s, &rows);
     if (rc != 0) {
         tt_buf_free(&rows);
@@ -216,6 +218,8 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
 
     tt_client_count(c, TT_COUNTER_READS, 1);
     rc = tt_keys_make(c, plan, params, n, &keys, err);
+    if (rc == 0 && (!session || session->tx == TT_TX_NONE))
+        rc = tt_plan_check_outside(plan, err);
     if (rc == 0)
         rc = apply_call(plan, call, &rq, &timeout_ms, err);
     if (rc == 0) {
@@ -231,7 +235,7 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
             rq.owed = tt_buf_str(&session->owed);
         }
         tt_drive_init(&d, c, rq.deadline_ns, &work);
-        rc = session && session->tx != TT_TX_NONE ? run_inside(&d, session, out, &told, err)
+        rc = session && session->tx != TT_TX_NONE ? run_inside(&d, session, plan, out, &told, err)
                                                   : run_outside(&d, &rq, session, out, &told, err);
         tt_drive_free(&d);
     }

@@ -264,6 +264,42 @@ START_TEST(what_is_only_right_on_the_primary_stays_there)
 }
 END_TEST
 
+/* Locking reads and functions of a session belong into transactions, whose connection is the
+ * primary's, and are refused elsewhere. A function may write: the transaction is committed. */
+START_TEST(reads_that_are_not_proved_run_in_transactions)
+{
+    static const char *const statements[] = {"SELECT v FROM t FOR UPDATE",
+                                             "SELECT my_function(v) FROM t"};
+    tt_client *c = client_new();
+
+    for (size_t i = 0; i < TT_COUNT(statements); i++) {
+        tt_session *s = NULL;
+        tt_statement *ready = NULL;
+        tt_result *r = NULL;
+        char heard[80];
+
+        fake_quiet();
+        (void)snprintf(heard, sizeof(heard), "id-1: %s", statements[i]);
+        GIVES(tt_statement_new_read(c, statements[i], NULL, &ready, &err), 0);
+        GIVES(tt_session_new(c, &s, &err), 0);
+        GIVES(tt_query_read(c, s, statements[i], NULL, 0, NULL, &r, NULL, &err), TT_E_STATEMENT);
+        GIVES(tt_statement_read(ready, s, NULL, 0, NULL, &r, NULL, &err), TT_E_STATEMENT);
+        ck_assert_ptr_nonnull(strstr(err.message, "in a transaction"));
+        GIVES(tt_begin(s, NULL, &err), 0);
+        GIVES(tt_query_read(c, s, statements[i], NULL, 0, NULL, &r, NULL, &err), 0);
+        ck_assert_int_eq(value_of(r), 100);
+        ck_assert_int_eq(call_value(ready, s, TT_EVENTUAL), 100);
+        ck_assert_int_eq(fake_heard(heard), 2);
+        GIVES(tt_commit(s, 0, NULL, &err), 0);
+        ck_assert_int_eq(fake_heard("id-1: COMMIT"), 1);
+        ck_assert_int_eq(fake_heard("id-1: ROLLBACK"), 0);
+        tt_session_free(s);
+        tt_statement_free(ready);
+    }
+    tt_client_stop(c);
+}
+END_TEST
+
 /* ---- writes ------------------------------------------------------------------------------------
  */
 
@@ -402,5 +438,6 @@ int main(void)
     tcase_add_test(t, what_is_only_right_on_the_primary_stays_there);
     tcase_add_test(t, a_demotion_inside_a_procedure_is_not_tried_again);
     tcase_add_loop_test(t, a_commit_inside_a_transaction_is_invalidated, 0, 2);
+    tcase_add_test(t, reads_that_are_not_proved_run_in_transactions);
     return suite_run("client", t);
 }
