@@ -62,6 +62,19 @@ static void read_from_primary(tt_read_op *op, tt_act *act)
     }
 }
 
+/* Is the primary another one than was proven, or than the tags' term names? */
+static bool has_moved(const tt_read_op *op)
+{
+    const tt_topology *t = &op->core->topology;
+
+    if (t->primary < 0)
+        return true;
+    if (op->proof && strcmp(t->nodes[t->primary].identity, op->proof->identity) != 0)
+        return true;
+    return op->rq->cached && op->view.readable && op->view.named &&
+           !tt_topology_agrees(t, tt_nonce_str(&op->view.term), tt_str_c(op->view.name));
+}
+
 void tt_read_after_shed(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     if (tt_shed_abandon(&op->core->shed, &op->waiter)) {
@@ -70,7 +83,7 @@ void tt_read_after_shed(tt_read_op *op, int64_t now_ns, tt_act *act)
     }
     op->waiter.lead = false;
     op->shed = true;
-    if (op->core->topology.primary < 0)
+    if (has_moved(op))
         tt_read_restart(op, now_ns, act);
     else
         read_from(op, op->core->topology.primary, false, act);
