@@ -7,7 +7,7 @@
 static void read_from(tt_read_op *op, int node, bool wait, tt_act *act)
 {
     tt_topology *t = &op->core->topology;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     op->node = node;
     op->from_primary = node == t->primary;
@@ -116,7 +116,7 @@ static void source_with_proof(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
     tt_choice choice = {-1, false};
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     if (op->rq->mode != TT_READ_STRONG && op->view.named && op->proof->highest.n) {
         tt_buf enough = tt_buf_init(c->a);
@@ -158,7 +158,7 @@ static void read_any(tt_read_op *op, int64_t now_ns, tt_act *act)
 void tt_read_source(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
     bool p = need.p || op->rq->mode == TT_READ_STRONG;
     tt_choice choice = {-1, false};
 

@@ -228,7 +228,7 @@ static bool needs_p(const tt_read_op *op)
 {
     const tt_tag_view *v = &op->view;
     uint64_t all = op->rq->n_tags == 64 ? UINT64_MAX : (UINT64_C(1) << op->rq->n_tags) - 1;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     if (!v->readable)
         return tt_read_rule(op, TT_RULE_UNREADABLE_IS_P);
@@ -238,8 +238,7 @@ static bool needs_p(const tt_read_op *op)
         return true;
     if (!v->named && tt_read_rule(op, TT_RULE_NAMELESS_BYPASS))
         return true;
-    return op->need.failed || need.p ||
-           (need.term.n && !tt_str_eq(need.term, tt_nonce_str(&v->term)));
+    return need.p || (need.term.n && !tt_str_eq(need.term, tt_nonce_str(&v->term)));
 }
 
 void tt_read_add_session(tt_read_op *op)
@@ -251,6 +250,7 @@ void tt_read_add_session(tt_read_op *op)
 
         tt_barrier_write(op->core->topology.term, seen.points, &as_if);
         tt_barrier_raise(&op->need, tt_buf_str(&as_if));
+        op->need.failed |= as_if.failed;
         tt_buf_free(&as_if);
         return;
     }

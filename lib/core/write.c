@@ -50,13 +50,18 @@ static void end(tt_write_op *op, int code, tt_act *act)
     act->what = TT_DO_DONE;
 }
 
+/* Where the write is; P when nobody knows, or there was no memory to say it. */
+static tt_str position_of(const tt_write_op *op)
+{
+    return op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
+}
+
 /* Leave the bumps to the background. Without memory for that the marks still stand, and whoever
  * meets them past their deadline reaps them. */
 static void leave_repair(tt_write_op *op, bool kill, bool withdraw)
 {
     tt_repair *r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
-                                  op->position.n ? tt_buf_str(&op->position) : TT_STR("P"),
-                                  op->rq->tag_keys, op->rq->n_tags);
+                                  position_of(op), op->rq->tag_keys, op->rq->n_tags);
 
     if (!r)
         return;
@@ -90,7 +95,7 @@ static void bump(tt_write_op *op, tt_write_phase phase, tt_act *act)
     args[0] = TT_STR("bump");
     args[1] = tt_nonce_str(&op->version);
     args[2] = tt_nonce_str(&op->nonce);
-    args[3] = op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
+    args[3] = position_of(op);
     args[4] = tt_number_text(&op->numbers[0], op->core->cfg.tag_ttl_ms);
     tag_batch(op, args, TT_COUNT(args), phase, act);
 }
@@ -417,7 +422,7 @@ void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *
         break;
     case TT_WRITE_WITHDRAW: /* or, with a position, the bump after a COMMIT that was refused */
         if (!all_done(ev->cache, 0))
-            leave_repair(op, false, op->position.n == 0);
+            leave_repair(op, false, op->position.n == 0 && !op->position.failed);
         end(op, op->code, act);
         break;
     case TT_WRITE_WITHDRAW_RETRY:

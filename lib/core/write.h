@@ -57,7 +57,7 @@ typedef struct tt_write_op {
     tt_nonce term;    /* that named the server when the tags were marked */
     tt_nonce nonce;   /* of this attempt's marks */
     tt_nonce version; /* the fresh one */
-    tt_buf position;  /* barrier: where the write is */
+    tt_buf position;  /* barrier: where the write is; P when it has failed */
     tt_number numbers[3];
 
     /* outcome, when the phase is END */

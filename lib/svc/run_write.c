@@ -29,7 +29,9 @@ static void tell(const tt_drive *d, const tt_write_op *op, tt_session *s, tt_wri
     (void)snprintf(told->position, sizeof(told->position), "%.*s",
                    (int)TT_MIN(d->effect.position.n, sizeof(told->position) - 1),
                    d->effect.position.n ? d->effect.position.p : "");
-    if (s && op->position.n)
+    if (s && op->position.failed)
+        tt_session_wrote(s, TT_STR("P"), owed);
+    else if (s && op->position.n)
         tt_session_wrote(s, tt_buf_str(&op->position), owed);
 }
 

@@ -128,11 +128,28 @@ START_TEST(a_proof_is_of_the_primary_that_is_read)
 }
 END_TEST
 
+/* A barrier for which there was no memory asks for everything. */
+START_TEST(a_barrier_that_is_lost_is_unknown_history)
+{
+    tt_read_request rq = {.seen = TT_STR("term-1----------@0-1:5"), .deadline_ns = 1000};
+    tt_read_op *op = calloc(1, sizeof(*op));
+    tt_act act;
+
+    fails = true;
+    begin(op, &rq, &act, TT_DO_PROVE);
+    fails = false;
+    tt_read_finish(op);
+    core.proofs.running = false;
+    free(op);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("read");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_proof_is_of_the_primary_that_is_read);
+    tcase_add_test(t, a_barrier_that_is_lost_is_unknown_history);
     return suite_run("read", t);
 }

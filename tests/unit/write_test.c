@@ -13,6 +13,26 @@ static tt_core core;
 static tt_answers answers;
 static const tt_str tags[] = {{"n:t:x", 5}, {"n:t:y", 5}};
 
+/* Allocations until there are no more; -1: there always are. */
+static int fails_after = -1;
+
+static bool has_memory(void)
+{
+    return fails_after != 0 && (fails_after < 0 || fails_after-- > 0);
+}
+
+static void *fail_alloc(void *ctx, size_t n)
+{
+    return has_memory() ? tt_allocator_libc.alloc(ctx, n) : NULL;
+}
+
+static void *fail_resize(void *ctx, void *p, size_t n)
+{
+    return has_memory() ? tt_allocator_libc.resize(ctx, p, n) : NULL;
+}
+
+static tt_allocator failing;
+
 static void *retain(void *result)
 {
     return result;
@@ -36,6 +56,10 @@ static void set_up(void)
                    .family = TT_FAMILY_MARIADB,
                    .sent_ns = 1};
 
+    failing = tt_allocator_libc;
+    failing.alloc = fail_alloc;
+    failing.resize = fail_resize;
+    fails_after = -1;
     tt_core_init(&core, &tt_allocator_libc, &tt_rng_kernel, &cfg, &health, retain, release);
     (void)tt_topology_add(&core.topology, "a", 1);
     ck_assert_int_eq(tt_topology_sampled(&core.topology, 0, &s, 1), 0);
@@ -83,11 +107,61 @@ START_TEST(what_commits_by_itself_is_not_deferred)
 }
 END_TEST
 
+/* The answers of tags of this protocol, and of the term that names id-1. */
+static void answer(int n, const char *tag)
+{
+    static const char name[] = "T1 term----term---- epoch---epoch--- id-1";
+
+    memset(&answers, 0, sizeof(answers));
+    answers.ok = true;
+    answers.n = n;
+    memcpy(answers.epoch.c, "epoch---epoch---", TT_EPOCH_BYTES);
+    for (int i = 0; i < n; i++)
+        answers.replies[i] = (tt_reply){TT_REPLY_TEXT, tt_str_c(tag)};
+    if (n == 3)
+        answers.replies[0].text = tt_str_c(name);
+}
+
+static const char ours[] = "T1 version-version- epoch---epoch--- P\n1000";
+
+static const char many[] = "0-1:6,0-2:7,0-3:8,0-4:9,0-5:10,0-6:11,0-7:12,0-8:13,0-9:14,0"
+                           "-10:15,0-11:16,0-12:17,0-13:18,0-14:19,0-15:20,0-16:21,0-17:"
+                           "22,0-18:23,0-19:24,0-20:25,0-21:26,0-22:27,0-23:28,0-24:29,0"
+                           "-25:30,0-26:31,0-27:32,0-28:33,0-29:34,0-30:35,0-31:36,0-32:"
+                           "37,0-33:38,0-34:39,0-35:40,0-36:41,0-37:42,0-38:43,0-39:44";
+
+/* A position for which there was no memory is P: in the bump, in what is left to the background. */
+START_TEST(a_position_that_is_lost_is_unknown)
+{
+    tt_write_request rq = {.tag_keys = tags, .n_tags = 2, .deadline_ns = INT64_MAX};
+    tt_write_op op;
+    tt_repair *r;
+    tt_act act;
+
+    begin(&op, &rq, &act);
+    answer(3, ours);
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
+    core.a = op.position.a = &failing;
+    fails_after = 1; /* the term is written, the points are not */
+    step(&op, (tt_event){.position = tt_str_c(many), .rows_changed = true}, &act, TT_DO_CACHE);
+    ck_assert(op.position.failed);
+    ck_assert(tt_str_eq(act.batch.cmds[0].args[3], TT_STR("P")));
+    fails_after = -1;
+    answers.ok = false;
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DONE);
+    ck_assert_int_eq(op.invalidation, TT_INVALIDATION_OUTSTANDING);
+    r = TT_CONTAINER(core.repairs.next, tt_repair, link);
+    ck_assert(tt_str_eq(tt_buf_str(&r->position), TT_STR("P")));
+    tt_write_finish(&op);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("write");
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, what_commits_by_itself_is_not_deferred);
+    tcase_add_test(t, a_position_that_is_lost_is_unknown);
     return suite_run("write", t);
 }
