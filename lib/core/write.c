@@ -100,21 +100,6 @@ static void bump(tt_write_op *op, tt_write_phase phase, tt_act *act)
     tag_batch(op, args, TT_COUNT(args), phase, act);
 }
 
-/* Did every command of the batch do what it says, and do the tags speak our protocol? */
-static bool all_done(const tt_answers *answers, int first)
-{
-    tt_tag tag;
-    uint64_t now_ms;
-
-    if (!answers->ok)
-        return false;
-    for (int i = first; i < answers->n; i++)
-        if (answers->replies[i].kind != TT_REPLY_TEXT ||
-            tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) == TT_TAG_NEWER)
-            return false;
-    return true;
-}
-
 /* ---- before the write --------------------------------------------------------------------------
  */
 
@@ -219,7 +204,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
     tt_tag tag;
     uint64_t now_ms;
 
-    if (!all_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
+    if (!tt_tags_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
         (answers->replies[0].kind == TT_REPLY_TEXT &&
          tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_NEWER)) {
         cache_away(op, act);
@@ -359,7 +344,7 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
 
 static void after_bump(tt_write_op *op, const tt_answers *answers, tt_act *act)
 {
-    if (all_done(answers, 0)) {
+    if (tt_tags_done(answers, 0)) {
         note(op, TT_NOTE_INVALIDATED);
         op->invalidation = TT_INVALIDATION_DONE;
     } else {
@@ -416,17 +401,17 @@ void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *
         after_bump(op, ev->cache, act);
         break;
     case TT_WRITE_BUMP_UNKNOWN:
-        if (!all_done(ev->cache, 0))
+        if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, false);
         end(op, TT_E_COMMIT_UNKNOWN, act);
         break;
     case TT_WRITE_WITHDRAW: /* or, with a position, the bump after a COMMIT that was refused */
-        if (!all_done(ev->cache, 0))
+        if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, op->position.n == 0 && !op->position.failed);
         end(op, op->code, act);
         break;
     case TT_WRITE_WITHDRAW_RETRY:
-        if (!all_done(ev->cache, 0))
+        if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, true);
         discover(op, TT_E_UNAVAILABLE, act);
         break;

@@ -4,6 +4,7 @@
 #include <twotier/error.h>
 
 #include "base/mem.h"
+#include "core/repair.h"
 #include "core/write.h"
 
 static const tt_health_config health = {
@@ -156,6 +157,35 @@ START_TEST(a_position_that_is_lost_is_unknown)
 }
 END_TEST
 
+/* A tag of a later protocol is not bumped by the script: the repair is not done. */
+START_TEST(a_repair_is_done_when_its_tags_are)
+{
+    static const struct {
+        const char *tag;
+        bool ok;
+    } cases[] = {{ours, true}, {"absent", true}, {"T2 what comes later", false}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        tt_repair *r = tt_core_repair(&core, TT_STR("id-1"), 7, term, TT_STR("P"), tags, 2);
+        tt_repair_op op;
+        tt_event ev = {.cache = &answers};
+        tt_act act;
+
+        ck_assert_ptr_nonnull(r);
+        ck_assert_ptr_eq(tt_repair_next(&core, 1), r);
+        tt_repair_init(&op, &core, r);
+        tt_repair_step(&op, &ev, &act);
+        ck_assert_int_eq(act.what, TT_DO_CACHE);
+        answer(2, cases[i].tag);
+        tt_repair_step(&op, &ev, &act);
+        ck_assert_int_eq(act.what, TT_DO_DONE);
+        ck_assert_int_eq(op.ok, cases[i].ok);
+        tt_repair_finish(&op, 1);
+    }
+    ck_assert_int_eq(core.n_repairs, 1);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("write");
@@ -163,5 +193,6 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, what_commits_by_itself_is_not_deferred);
     tcase_add_test(t, a_position_that_is_lost_is_unknown);
+    tcase_add_test(t, a_repair_is_done_when_its_tags_are);
     return suite_run("write", t);
 }
