@@ -130,13 +130,23 @@ static void execute(tt_write_op *op, bool defer, tt_act *act)
     act->defer = defer;
 }
 
-static void mark(tt_write_op *op, tt_act *act)
+/* Whoever meets a mark past its deadline kills the writer: it must outlive a write that takes all
+ * the time it was given, and the bump after it. */
+static int64_t mark_ms(const tt_write_op *op, int64_t now_ns)
+{
+    int64_t left_ms = (op->rq->deadline_ns - now_ns) / TT_NS_PER_MS;
+
+    return TT_MAX(op->core->cfg.mark_timeout_ms,
+                  TT_MIN(left_ms, INT32_MAX) + 2 * op->core->cfg.kill_wait_ms);
+}
+
+static void mark(tt_write_op *op, int64_t now_ns, tt_act *act)
 {
     const tt_core_config *cfg = &op->core->cfg;
     tt_str args[] = {TT_STR("mark"),
                      TT_STR(""),
                      TT_STR(""),
-                     tt_number_text(&op->numbers[0], cfg->mark_timeout_ms),
+                     tt_number_text(&op->numbers[0], mark_ms(op, now_ns)),
                      tt_str_c(op->server),
                      tt_number_text(&op->numbers[1], (int64_t)op->connection),
                      tt_number_text(&op->numbers[2], cfg->tag_ttl_ms)};
@@ -176,7 +186,7 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
     op->term = op->core->topology.term;
     op->node = tt_topology_find(&op->core->topology, ev->identity);
     if (has_tags(op))
-        mark(op, act);
+        mark(op, now_ns, act);
     else
         execute(op, false, act);
 }

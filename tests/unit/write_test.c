@@ -49,6 +49,7 @@ static void set_up(void)
     tt_core_config cfg = {.cache = true,
                           .intent = true,
                           .mark_timeout_ms = 5000,
+                          .kill_wait_ms = 500,
                           .tag_ttl_ms = 60000,
                           .primary_reads = -1,
                           .term_key = TT_STR("n:term")};
@@ -186,6 +187,27 @@ START_TEST(a_repair_is_done_when_its_tags_are)
 }
 END_TEST
 
+/* A mark outlives the call that made it, however long that may take. */
+START_TEST(a_mark_outlives_its_call)
+{
+    static const struct {
+        int64_t timeout_ms;
+        const char *mark_ms;
+    } cases[] = {{1000, "5000"}, {60000, "61000"}, {3600000, "3601000"}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        tt_write_request rq = {
+            .tag_keys = tags, .n_tags = 2, .deadline_ns = 10 + cases[i].timeout_ms * TT_NS_PER_MS};
+        tt_write_op op;
+        tt_act act;
+
+        begin(&op, &rq, &act);
+        ck_assert(tt_str_eq(act.batch.cmds[1].args[3], tt_str_c(cases[i].mark_ms)));
+        tt_write_finish(&op);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("write");
@@ -194,5 +216,6 @@ int main(void)
     tcase_add_test(t, what_commits_by_itself_is_not_deferred);
     tcase_add_test(t, a_position_that_is_lost_is_unknown);
     tcase_add_test(t, a_repair_is_done_when_its_tags_are);
+    tcase_add_test(t, a_mark_outlives_its_call);
     return suite_run("write", t);
 }
