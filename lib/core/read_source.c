@@ -238,8 +238,16 @@ void tt_read_after_proof(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_
 {
     tt_core *c = op->core;
     bool ok = ev->db == TT_DB_OK;
-    tt_proof *proof = tt_proofs_finish(&c->proofs, ok ? ev->sample : NULL, &c->woken);
+    tt_proof *proof;
 
+    if (!ok && ev->db != TT_DB_LOCAL && now_ns >= op->rq->deadline_ns) {
+        /* This caller's time is over, which says nothing about the node: the next one asks. */
+        op->waiter.lead = true;
+        tt_proofs_abandon(&c->proofs, &op->waiter, &c->woken);
+        tt_read_end(op, TT_E_TIMEOUT, act);
+        return;
+    }
+    proof = tt_proofs_finish(&c->proofs, ok ? ev->sample : NULL, &c->woken);
     if (ev->db == TT_DB_LOCAL) { /* the pool is busy, say: of the node that says nothing */
         op->proof = proof;
         tt_read_end(op, ev->code, act);

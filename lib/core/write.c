@@ -171,7 +171,7 @@ static void mark(tt_write_op *op, int64_t now_ns, tt_act *act)
 static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
 {
     if (ev->db != TT_DB_OK) {
-        if (op->node >= 0 && ev->db != TT_DB_LOCAL)
+        if (op->node >= 0 && ev->db != TT_DB_LOCAL && now_ns < op->rq->deadline_ns)
             tt_topology_failed(&op->core->topology, op->node, now_ns);
         if (ev->db == TT_DB_LOCAL || now_ns >= op->rq->deadline_ns)
             end(op, ev->code, act);

@@ -144,6 +144,71 @@ START_TEST(a_barrier_that_is_lost_is_unknown_history)
 }
 END_TEST
 
+/* A caller's deadline says nothing about the node: it stays what it was for everybody else. */
+START_TEST(a_deadline_does_not_take_a_node_down)
+{
+    tt_read_request rq = {.seen = TT_STR("P"), .deadline_ns = 1000};
+    tt_event late = {.db = TT_DB_LOST, .code = TT_E_TIMEOUT};
+    tt_sample one = sample_of("id-1", false);
+    tt_read_op *op = calloc(1, sizeof(*op));
+    tt_node *node = &core.topology.nodes[0];
+    tt_act act;
+
+    ck_assert_int_ne(node->state, TT_NODE_DOWN);
+    begin(op, &rq, &act, TT_DO_PROVE);
+    step_at(op, late, 1000, &act, TT_DO_DONE);
+    ck_assert_int_eq(op->code, TT_E_TIMEOUT);
+    tt_read_finish(op);
+    ck_assert_int_ne(node->state, TT_NODE_DOWN);
+
+    begin(op, &rq, &act, TT_DO_PROVE);
+    step(op, (tt_event){.sample = &one, .n_samples = 1}, &act, TT_DO_READ);
+    step_at(op, late, 1000, &act, TT_DO_DONE);
+    tt_read_finish(op);
+    ck_assert_int_ne(node->state, TT_NODE_DOWN);
+
+    begin(op, &rq, &act, TT_DO_PROVE);
+    step(op, (tt_event){.sample = &one, .n_samples = 1}, &act, TT_DO_READ);
+    step_at(op, late, 999, &act, TT_DO_DISCOVER);
+    tt_read_finish(op);
+    ck_assert_int_eq(node->state, TT_NODE_DOWN);
+    free(op);
+}
+END_TEST
+
+/* The question to the primary is one caller's, and ends with its deadline: the others ask again. */
+START_TEST(a_group_outlives_the_deadline_of_its_leader)
+{
+    tt_read_request hurried = {.seen = TT_STR("P"), .deadline_ns = 1000};
+    tt_read_request patient = {.seen = TT_STR("P"), .deadline_ns = 9000};
+    tt_sample one = sample_of("id-1", false);
+    tt_read_op *ops[4];
+    tt_act act;
+
+    for (int i = 0; i < 4; i++)
+        ops[i] = calloc(1, sizeof(*ops[i]));
+    begin(ops[0], &hurried, &act, TT_DO_PROVE);
+    begin(ops[1], &hurried, &act, TT_DO_PARK);
+    begin(ops[2], &patient, &act, TT_DO_PARK);
+    begin(ops[3], &patient, &act, TT_DO_PARK);
+    step(ops[0], (tt_event){.sample = &one, .n_samples = 1}, &act, TT_DO_READ);
+    wake(); /* the second one leads the group of the others */
+    step(ops[1], (tt_event){.code = 0}, &act, TT_DO_PROVE);
+    step_at(ops[1], (tt_event){.db = TT_DB_LOST, .code = TT_E_TIMEOUT}, 1000, &act, TT_DO_DONE);
+    wake();
+    step_at(ops[2], (tt_event){.code = 0}, 1001, &act, TT_DO_PROVE);
+    step_at(ops[2], (tt_event){.sample = &one, .n_samples = 1}, 1002, &act, TT_DO_PARK);
+    wake();
+    step_at(ops[3], (tt_event){.code = 0}, 1003, &act, TT_DO_PARK);
+    step_at(ops[0], (tt_event){.db = TT_DB_REFUSED, .code = TT_E_SQL}, 1004, &act, TT_DO_DONE);
+    for (int i = 0; i < 4; i++) {
+        tt_read_finish(ops[i]);
+        wake();
+        free(ops[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("read");
@@ -151,5 +216,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_proof_is_of_the_primary_that_is_read);
     tcase_add_test(t, a_barrier_that_is_lost_is_unknown_history);
+    tcase_add_test(t, a_deadline_does_not_take_a_node_down);
+    tcase_add_test(t, a_group_outlives_the_deadline_of_its_leader);
     return suite_run("read", t);
 }
