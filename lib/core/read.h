@@ -31,6 +31,7 @@ typedef enum tt_read_mode {
 typedef struct tt_read_request {
     tt_read_mode mode;
     bool cached;   /* use entries and make one; needs the four keys below */
+    bool no_entry; /* when cached: look at the tags, but neither use nor make an entry */
     bool distrust; /* what lies under the key turned out to be no result: replace it */
     tt_str entry_key;
     tt_hash128 key_hash;

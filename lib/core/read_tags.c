@@ -108,7 +108,7 @@ bool tt_read_is_hit(tt_read_op *op, const tt_reply *found)
     bool valid = v->readable && !v->bad && !v->bad_term && !v->marked &&
                  (v->named || !tt_read_rule(op, TT_RULE_NAMELESS_BYPASS));
 
-    if (!valid && op->rq->mode != TT_READ_EVENTUAL)
+    if (op->rq->no_entry || (!valid && op->rq->mode != TT_READ_EVENTUAL))
         return false;
     if (found->kind != TT_REPLY_TEXT || !tt_read_is_of_read(op, found->text))
         return false;
@@ -286,7 +286,7 @@ void tt_read_settle_view(tt_read_op *op, int64_t now_ns, tt_act *act)
         tt_buf_clear(&op->need);
         tt_buf_put_char(&op->need, 'P');
     }
-    if (op->no_store) {
+    if (op->no_store || op->rq->no_entry) {
         tt_read_drop_flight(op);
         tt_read_source(op, now_ns, act);
     } else {

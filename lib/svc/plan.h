@@ -19,6 +19,7 @@ typedef struct tt_plan {
     tt_sql_info info; /* borrows from `sql` */
     bool writes;
     bool cached;
+    bool no_entry; /* when cached: its tags count, but its result is not kept */
     bool no_tags;
     bool only_inside; /* of a transaction: a read that is not proved to be one */
     tt_read_mode mode;

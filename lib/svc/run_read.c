@@ -211,7 +211,10 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
     tt_read_info told = TT_READ_INFO_INIT;
     int64_t start = tt_client_now(c);
     int timeout_ms = plan->timeout_ms, rc;
-    tt_read_request rq = {.mode = plan->mode, .cached = plan->cached, .ttl_ms = plan->ttl_ms};
+    tt_read_request rq = {.mode = plan->mode,
+                          .cached = plan->cached,
+                          .no_entry = plan->no_entry,
+                          .ttl_ms = plan->ttl_ms};
     tt_work work = {.sql = tt_buf_str(&plan->sql), .params = params, .n_params = n};
     tt_keys keys;
     tt_drive d;

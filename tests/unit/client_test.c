@@ -227,6 +227,28 @@ START_TEST(tags_keep_the_names_that_callers_know)
 }
 END_TEST
 
+/* The tag as the cache holds it: "ABSENT", its barrier, or "MARKED". */
+static void tag_state(tt_client *c, const char *tag, char *out, size_t size)
+{
+    tt_answers answers = {.bytes = tt_buf_init(&tt_allocator_libc)};
+    char key[128];
+    tt_cmd cmd;
+    tt_batch batch = {&cmd, 1};
+    tt_tag t;
+
+    (void)snprintf(key, sizeof(key), "%s:t:%s", c->settings.cache.name_space, tag);
+    cmd = tt_cmd_get(tt_str_c(key));
+    ck_assert_int_eq(c->cache.call(c->cache.ctx, &batch, INT64_MAX, &answers), 0);
+    if (answers.replies[0].kind != TT_REPLY_TEXT ||
+        tt_tag_parse(answers.replies[0].text, &t) != TT_TAG_VALID)
+        (void)snprintf(out, size, "ABSENT");
+    else if (t.marks.n)
+        (void)snprintf(out, size, "MARKED");
+    else
+        (void)snprintf(out, size, "%.*s", (int)t.barrier.n, t.barrier.p);
+    tt_buf_free(&answers.bytes);
+}
+
 /* ---- where a read goes -------------------------------------------------------------------------
  */
 
@@ -300,30 +322,35 @@ START_TEST(reads_that_are_not_proved_run_in_transactions)
 }
 END_TEST
 
+/* A result that cannot be kept depends on its tags all the same: it waits for what they ask. */
+START_TEST(tags_count_where_nothing_is_kept)
+{
+    static const char *const tags[] = {"x"};
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    tt_read_info info = TT_READ_INFO_INIT;
+    tt_client *c = client_new();
+    char state[128];
+
+    o.cache_class = "";
+    o.tags = tags;
+    o.n_tags = 1;
+    for (int i = 0; i < 3; i++) {
+        tt_result *r = NULL;
+
+        GIVES(tt_query_read(c, NULL, "SELECT v, NOW() FROM t", NULL, 0, &o, &r, &info, &err), 0);
+        tt_result_free(r);
+        ck_assert_int_ge(info.source, TT_SOURCE_REPLICA);
+    }
+    ck_assert_int_eq(
+        fake_heard("id-1: SELECT v, NOW() FROM t") + fake_heard("id-2: SELECT v, NOW() FROM t"), 3);
+    tag_state(c, "x", state, sizeof(state));
+    ck_assert_msg(strchr(state, '@') != NULL, "%s", state); /* it was looked at, and settled */
+    tt_client_stop(c);
+}
+END_TEST
+
 /* ---- writes ------------------------------------------------------------------------------------
  */
-
-/* The tag as the cache holds it: "ABSENT", its barrier, or "MARKED". */
-static void tag_state(tt_client *c, const char *tag, char *out, size_t size)
-{
-    tt_answers answers = {.bytes = tt_buf_init(&tt_allocator_libc)};
-    char key[128];
-    tt_cmd cmd;
-    tt_batch batch = {&cmd, 1};
-    tt_tag t;
-
-    (void)snprintf(key, sizeof(key), "%s:t:%s", c->settings.cache.name_space, tag);
-    cmd = tt_cmd_get(tt_str_c(key));
-    ck_assert_int_eq(c->cache.call(c->cache.ctx, &batch, INT64_MAX, &answers), 0);
-    if (answers.replies[0].kind != TT_REPLY_TEXT ||
-        tt_tag_parse(answers.replies[0].text, &t) != TT_TAG_VALID)
-        (void)snprintf(out, size, "ABSENT");
-    else if (t.marks.n)
-        (void)snprintf(out, size, "MARKED");
-    else
-        (void)snprintf(out, size, "%.*s", (int)t.barrier.n, t.barrier.p);
-    tt_buf_free(&answers.bytes);
-}
 
 static void expect_tag(tt_client *c, const char *tag, const char *state)
 {
@@ -439,5 +466,6 @@ int main(void)
     tcase_add_test(t, a_demotion_inside_a_procedure_is_not_tried_again);
     tcase_add_loop_test(t, a_commit_inside_a_transaction_is_invalidated, 0, 2);
     tcase_add_test(t, reads_that_are_not_proved_run_in_transactions);
+    tcase_add_test(t, tags_count_where_nothing_is_kept);
     return suite_run("client", t);
 }
