@@ -244,6 +244,27 @@ static int make_entry(tt_client *c, const tt_plan *p, const tt_key_value *values
     return 0;
 }
 
+/* In range, and nothing in fields that the type does not have: the key is made of the same fields
+ * as the value that is bound. */
+static bool is_time(tt_type type, const tt_time *t)
+{
+    bool date = t->month <= 12 && t->day <= 31 && t->year <= 9999;
+    bool no_date = t->year == 0 && t->month == 0 && t->day == 0;
+    bool clock = t->minutes <= 59 && t->seconds <= 59 && t->micros <= 999999;
+    bool no_clock = t->hours == 0 && t->minutes == 0 && t->seconds == 0 && t->micros == 0;
+
+    switch (type) {
+    case TT_TYPE_DATE:
+        return date && no_clock && t->negative == 0;
+    case TT_TYPE_DATETIME:
+        return date && clock && t->hours <= 23 && t->negative == 0;
+    case TT_TYPE_TIME:
+        return no_date && clock && t->hours <= 838 && t->negative <= 1;
+    default:
+        return true;
+    }
+}
+
 static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_error *err)
 {
     if (n != p->info.n_params)
@@ -260,6 +281,11 @@ static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_e
         if (params[i].type < TT_TYPE_NULL || params[i].type > TT_TYPE_TIME)
             return tt_fail(err, TT_E_ARGUMENT, "parameter %zu has no type of tt_type: %d", i + 1,
                            (int)params[i].type);
+        if (!is_time(params[i].type, &params[i].as.t))
+            return tt_fail(err, TT_E_ARGUMENT,
+                           "parameter %zu is no date or time: a field is out of range, or is not 0 "
+                           "though its type does not have it",
+                           i + 1);
         if (has_bytes && params[i].as.bytes.n > TT_VALUE_BYTES_MAX)
             return tt_fail(err, TT_E_LIMIT, "parameter %zu is longer than %u bytes", i + 1,
                            TT_VALUE_BYTES_MAX);

@@ -249,6 +249,40 @@ static void tag_state(tt_client *c, const char *tag, char *out, size_t size)
     tt_buf_free(&answers.bytes);
 }
 
+static int bind_time(tt_client *c, tt_type type, tt_time t)
+{
+    tt_value v = tt_time_of(type, t);
+    tt_result *r = NULL;
+    int rc = tt_query_read(c, NULL, "SELECT v FROM t WHERE d = ?", &v, 1, NULL, &r, NULL, &err);
+
+    tt_result_free(rc == 0 ? r : NULL);
+    return rc;
+}
+
+START_TEST(dates_and_times_are_in_range)
+{
+    tt_client *c = client_new();
+
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.year = 9999, .month = 12, .day = 31}), 0);
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.year = 0}), 0);
+    GIVES(bind_time(c, TT_TYPE_DATETIME, (tt_time){.hours = 23, .micros = 999999}), 0);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.hours = 838, .minutes = 59, .negative = 1}), 0);
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.year = 10000}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.month = 13}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.day = 32}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_DATE, (tt_time){.year = 2000, .hours = 1}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_DATETIME, (tt_time){.hours = 24}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_DATETIME, (tt_time){.negative = 1}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.hours = 839}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.day = 1}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.minutes = 60}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.seconds = 60}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.micros = 1000000}), TT_E_ARGUMENT);
+    GIVES(bind_time(c, TT_TYPE_TIME, (tt_time){.negative = 2}), TT_E_ARGUMENT);
+    tt_client_stop(c);
+}
+END_TEST
+
 /* ---- where a read goes -------------------------------------------------------------------------
  */
 
@@ -467,5 +501,6 @@ int main(void)
     tcase_add_loop_test(t, a_commit_inside_a_transaction_is_invalidated, 0, 2);
     tcase_add_test(t, reads_that_are_not_proved_run_in_transactions);
     tcase_add_test(t, tags_count_where_nothing_is_kept);
+    tcase_add_test(t, dates_and_times_are_in_range);
     return suite_run("client", t);
 }
