@@ -189,7 +189,9 @@ static tt_key_value key_value(const tt_value *v, shown *room)
         k.bytes = show_integer(v->as.u, false, room);
         return k;
     case TT_TYPE_DOUBLE:
-        n = snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
+        (void)snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
+        tt_key_plain_number(room->text);
+        n = (int)strlen(room->text);
         break;
     case TT_TYPE_DATE:
     case TT_TYPE_DATETIME:
