@@ -101,14 +101,16 @@ int tt_timeout_check(int timeout_ms, tt_error *err)
     return 0;
 }
 
-static int check_read_class(const tt_client *c, tt_plan *p, tt_error *err)
+static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
 {
     const tt_sql_info *info = &p->info;
 
     if (info->class <= TT_SQL_READ_VOLATILE)
         return 0;
     if (info->class == TT_SQL_READ_PRIMARY) {
+        pthread_rwlock_rdlock(&c->settings_lock);
         p->only_inside = c->settings.read.unproven == TT_CONF_UNPROVEN_REFUSE;
+        pthread_rwlock_unlock(&c->settings_lock);
         return 0;
     }
     return tt_fail(err, TT_E_STATEMENT,
@@ -163,7 +165,9 @@ static int set_caching(tt_client *c, tt_plan *p, const tt_read_options *o, tt_er
                            "not be cached: give a class, \"\" for the default");
         return 0;
     }
+    pthread_rwlock_rdlock(&c->settings_lock);
     p->ttl_ms = tt_settings_ttl_ms(&c->settings, tt_str_c(o->cache_class));
+    pthread_rwlock_unlock(&c->settings_lock);
     if (p->ttl_ms < 0)
         return tt_fail(err, TT_E_ARGUMENT,
                        "no class \"%.64s\" in cache.classes; \"\" is the default", o->cache_class);

@@ -283,6 +283,48 @@ START_TEST(dates_and_times_are_in_range)
 }
 END_TEST
 
+static atomic_bool done;
+
+static void *reload(void *client)
+{
+    struct tt_settings s[2] = {settings_new(), settings_new()};
+
+    put(&s[0], "cache.classes", "a=1s, b=2s");
+    put(&s[1], "cache.classes", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz=3s, b=2s");
+    for (unsigned i = 0; !atomic_load(&done); i++) {
+        tt_error e = TT_ERROR_INIT;
+
+        ck_assert_int_eq(tt_client_change(client, &s[i % 2], &e), 0);
+    }
+    return NULL;
+}
+
+/* For the thread sanitizer, above all. */
+START_TEST(plans_are_made_while_the_settings_change)
+{
+    struct tt_settings s = settings_new();
+    tt_read_options o = TT_READ_OPTIONS_INIT;
+    tt_client *c;
+    pthread_t thread;
+
+    put(&s, "cache.classes", "b=2s");
+    c = client_of(&s);
+    atomic_store(&done, false);
+    ck_assert_int_eq(pthread_create(&thread, NULL, reload, c), 0);
+    o.cache_class = "b";
+    for (int i = 0; i < 2000; i++) {
+        tt_plan plan;
+
+        GIVES(tt_plan_read(c, select_t, &o, &plan, &err), 0);
+        ck_assert_int_eq(plan.ttl_ms, 2000);
+        tt_plan_free(&plan);
+    }
+    atomic_store(&done, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    tt_client_stop(c);
+}
+END_TEST
+
 /* ---- where a read goes -------------------------------------------------------------------------
  */
 
@@ -502,5 +544,6 @@ int main(void)
     tcase_add_test(t, reads_that_are_not_proved_run_in_transactions);
     tcase_add_test(t, tags_count_where_nothing_is_kept);
     tcase_add_test(t, dates_and_times_are_in_range);
+    tcase_add_test(t, plans_are_made_while_the_settings_change);
     return suite_run("client", t);
 }
