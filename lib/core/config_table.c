@@ -37,7 +37,8 @@ static const struct tt_key keys[] = {
              "is not part of it."},
     {"database.charset", AT(database.charset), TT_SETTING_TEXT, TT_FORM_NAME,
      .preset_text = "utf8mb4", .min = 1, LENGTH(TT_CONF_NAME_MAX),
-     .help = "The character set of every connection."},
+     .help = "The character set of every connection; none in which a quote or a backslash may be "
+             "half of a character (big5, cp932, gb18030, gbk, sjis)."},
     {"database.connect_timeout", AT(database.connect_timeout_ms), TT_SETTING_DURATION,
      .preset = 2 * SECONDS, .min = 10 * MS, .max = 1 * MINUTES,
      .help = "How long opening a connection may take, TLS and login included."},
@@ -140,7 +141,7 @@ static const struct tt_key keys[] = {
     {"cache.namespace", AT(cache.name_space), TT_SETTING_TEXT, TT_FORM_NAME,
      .preset_text = "twotier", .min = 1, LENGTH(TT_CONF_NAME_MAX),
      .help = "Processes that share a database and a Redis use the same one; the start of every "
-             "key in Redis."},
+             "key in Redis, without a `:`."},
     {"cache.default_ttl", AT(cache.default_ttl_ms), TT_SETTING_DURATION,
      .preset = 5 * MINUTES, .min = 1 * MS, .max = 30 * DAYS, .running = true,
      .help = "How long an entry lives when the read names no class."},
