@@ -39,6 +39,11 @@ static const struct tt_key keys[] = {
      .preset_text = "utf8mb4", .min = 1, LENGTH(TT_CONF_NAME_MAX),
      .help = "The character set of every connection; none in which a quote or a backslash may be "
              "half of a character (big5, cp932, gb18030, gbk, sjis)."},
+    {"database.time_zone", AT(database.time_zone), TT_SETTING_TEXT, TT_FORM_ZONE,
+     LENGTH(TT_CONF_NAME_MAX),
+     .help = "The time zone of every connection, `+00:00` or `Europe/Berlin`, and part of every cache "
+             "key. Without one it is the servers': then all of them must have the same, as they must "
+             "have the same `sql_mode` (of which ORACLE and MSSQL are taken off)."},
     {"database.connect_timeout", AT(database.connect_timeout_ms), TT_SETTING_DURATION,
      .preset = 2 * SECONDS, .min = 10 * MS, .max = 1 * MINUTES,
      .help = "How long opening a connection may take, TLS and login included."},
@@ -241,6 +246,8 @@ static const char *form_text(const struct tt_key *key)
         return "letters, digits, '_', '-', '.' and ':'";
     case TT_FORM_TABLE:
         return "a table as name or schema.name, of letters, digits, '_' and '$'";
+    case TT_FORM_ZONE:
+        return "a time zone (letters, digits, '_', '+', '-', ':', '/')";
     case TT_FORM_HOST:
         return "a host name or address";
     case TT_FORM_SOCKET:

@@ -50,7 +50,7 @@ typedef struct tt_key_value {
 typedef struct tt_key_parts {
     tt_str name_space;
     tt_str schema;   /* the default schema of the connection */
-    tt_str settings; /* what else can be seen in a result: character set, time zone, ... */
+    tt_str settings; /* what else can be seen in a result: character set, time zone, tags */
     tt_str normal;   /* tt_sql_normalize of the statement */
     const tt_key_value *values;
     size_t n_values;

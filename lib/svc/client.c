@@ -110,6 +110,7 @@ static int add_node(tt_client *c, const struct tt_conf_node *conf, tt_error *err
                                .password = c->password.p ? c->password.p : "",
                                .schema = s->database.schema,
                                .charset = s->database.charset,
+                               .time_zone = s->database.time_zone,
                                .tls_mode = tt_settings_tls_mode(s),
                                .tls_ca = s->database.tls.ca[0] ? s->database.tls.ca : NULL,
                                .connect_timeout_ms = (int)s->database.connect_timeout_ms,

@@ -209,6 +209,8 @@ static tt_key_value key_value(const tt_value *v, shown *room)
 static void put_settings(const tt_client *c, const tt_keys *k, tt_buf *out)
 {
     tt_buf_puts(out, c->settings.database.charset);
+    tt_buf_put_char(out, '\n');
+    tt_buf_puts(out, c->settings.database.time_zone);
     for (int i = 0; i < k->n_tags; i++) {
         tt_buf_put_char(out, '\n');
         tt_buf_put_str(out, span_full(c, k, &k->spans[i]));
