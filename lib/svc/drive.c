@@ -269,6 +269,20 @@ static tt_db_status execute(tt_drive *d, bool defer)
                          &d->error);
 }
 
+/* Errors after which a statement under autocommit may have been committed all the same: one of the
+ * COMMIT itself, or an interruption that may have met it waiting for its replicas. */
+static bool may_have_committed(unsigned server_errno)
+{
+    static const unsigned numbers[] = {1180,  /* ER_ERROR_DURING_COMMIT */
+                                       1317,  /* ER_QUERY_INTERRUPTED */
+                                       1969}; /* MariaDB: max_statement_time */
+
+    for (size_t i = 0; i < TT_COUNT(numbers); i++)
+        if (numbers[i] == server_errno)
+            return true;
+    return false;
+}
+
 static void do_execute(tt_drive *d, const tt_act *act, tt_event *ev)
 {
     tt_db_status status;
@@ -283,6 +297,8 @@ static void do_execute(tt_drive *d, const tt_act *act, tt_event *ev)
      * before it failed stays. */
     ev->rows_changed = d->commit || !d->work->plain_dml || d->effect.sent_write;
     if (status != TT_DB_OK) {
+        if (status == TT_DB_REFUSED && may_have_committed(d->error.server_errno))
+            ev->rows_changed = true;
         failed(d, ev, status, act->node);
         if (status == TT_DB_DEMOTED && d->pool) {
             tt_nodepool_release(d->pool, d->conn);

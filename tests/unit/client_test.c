@@ -488,6 +488,32 @@ START_TEST(a_demotion_inside_a_procedure_is_not_tried_again)
 }
 END_TEST
 
+/* An error of the COMMIT does not say that nothing was committed. */
+START_TEST(what_failed_in_its_commit_is_invalidated)
+{
+    static const struct {
+        unsigned server_errno;
+        bool bumped;
+    } cases[] = {{1180, true}, {1317, true}, {1969, true}, {1064, false}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        tt_client *c = client_new();
+        char before[128], after[128];
+
+        make_known(c, "x");
+        tag_state(c, "x", before, sizeof(before));
+        fake_set((fake.write = (fake_answer){.status = TT_DB_REFUSED,
+                                             .code = TT_E_SQL,
+                                             .server_errno = cases[i].server_errno}));
+        GIVES(write_tagged(c, NULL, "UPDATE t SET v = 2", "x"), TT_E_SQL);
+        tag_state(c, "x", after, sizeof(after));
+        ck_assert_str_eq(after, cases[i].bumped ? "P" : before);
+        tt_client_stop(c);
+        fake_reset();
+    }
+}
+END_TEST
+
 static tt_session *begin(tt_client *c)
 {
     tt_session *s = NULL;
@@ -545,5 +571,6 @@ int main(void)
     tcase_add_test(t, tags_count_where_nothing_is_kept);
     tcase_add_test(t, dates_and_times_are_in_range);
     tcase_add_test(t, plans_are_made_while_the_settings_change);
+    tcase_add_test(t, what_failed_in_its_commit_is_invalidated);
     return suite_run("client", t);
 }
