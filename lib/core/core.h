@@ -92,6 +92,8 @@ typedef struct tt_act {
     uint64_t connection;
     int64_t until_ns;
     bool defer;
+    bool discard; /* DISCOVER: the connection of a write, given back first, is not to be used again
+                   */
 } tt_act;
 
 /* What became of it. Everything pointed to is borrowed for the step. */

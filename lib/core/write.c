@@ -63,6 +63,9 @@ static void leave_repair(tt_write_op *op, bool kill, bool withdraw)
     tt_repair *r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
                                   position_of(op), op->rq->tag_keys, op->rq->n_tags);
 
+    /* A mark may still name this connection, and whoever settles it kills that: nobody else shall
+     * use it. */
+    op->discard = op->discard || op->marked;
     if (!r)
         return;
     r->kill = kill;
@@ -198,11 +201,8 @@ static void cache_away(tt_write_op *op, tt_act *act)
         execute(op, true, act);
         return;
     }
-    if (op->marked) {
+    if (op->marked)
         leave_repair(op, false, true);
-        op->discard =
-            !op->rq->commit; /* a mark may name this connection: nobody else shall use it */
-    }
     end(op, TT_E_CACHE_UNAVAILABLE, act);
 }
 
@@ -424,6 +424,8 @@ void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *
         if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, true);
         discover(op, TT_E_UNAVAILABLE, act);
+        act->discard = op->discard;
+        op->discard = op->discard && act->what == TT_DO_DONE; /* the next connection is another */
         break;
     case TT_WRITE_END:
         act->what = TT_DO_DONE;

@@ -490,6 +490,7 @@ static void perform(tt_drive *d, const tt_act *act, tt_event *ev)
         break;
     case TT_DO_DISCOVER:
         if (d->conn && d->pool) {
+            d->conn->aborted = d->conn->aborted || act->discard;
             tt_nodepool_release(d->pool, d->conn);
             d->conn = NULL;
         }

@@ -208,6 +208,47 @@ START_TEST(a_mark_outlives_its_call)
 }
 END_TEST
 
+/* While a mark may name a connection, whoever settles it kills that. */
+START_TEST(a_connection_that_a_mark_names_is_used_by_nobody_else)
+{
+    tt_write_request rq = {.tag_keys = tags, .n_tags = 2, .deadline_ns = INT64_MAX};
+    tt_write_op op;
+    tt_act act;
+
+    for (int i = 0; i < 2; i++) { /* 0: the bump was not acknowledged; 1: the withdrawal was not */
+        tt_event done = {.position = TT_STR("0-1:6"), .rows_changed = true};
+        tt_event refused = {.db = TT_DB_REFUSED, .code = TT_E_SQL};
+
+        begin(&op, &rq, &act);
+        answer(3, ours);
+        step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
+        step(&op, i ? refused : done, &act, TT_DO_CACHE);
+        answers.ok = false;
+        step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DONE);
+        ck_assert(op.discard);
+        tt_write_finish(&op);
+    }
+    /* The term names another server: marks that cannot be withdrawn stay behind. */
+    begin(&op, &rq, &act);
+    answer(3, ours);
+    answers.replies[0].text = TT_STR("T1 term----term---- epoch---epoch--- id-2");
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_CACHE);
+    answers.ok = false;
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DISCOVER);
+    ck_assert(act.discard && !op.discard);
+    tt_write_finish(&op);
+    /* Everything is acknowledged: it is free. */
+    begin(&op, &rq, &act);
+    answer(3, ours);
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
+    step(&op, (tt_event){.db = TT_DB_REFUSED, .code = TT_E_SQL}, &act, TT_DO_CACHE);
+    answer(2, ours);
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DONE);
+    ck_assert(!op.discard);
+    tt_write_finish(&op);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("write");
@@ -217,5 +258,6 @@ int main(void)
     tcase_add_test(t, a_position_that_is_lost_is_unknown);
     tcase_add_test(t, a_repair_is_done_when_its_tags_are);
     tcase_add_test(t, a_mark_outlives_its_call);
+    tcase_add_test(t, a_connection_that_a_mark_names_is_used_by_nobody_else);
     return suite_run("write", t);
 }
