@@ -229,8 +229,10 @@ static void check_proof(tt_read_op *op, tt_proof *proof, int64_t now_ns, tt_act 
     }
     if (tt_barrier_parse(op->rq->seen).p ||
         (op->rq->seen.n &&
-         !tt_str_eq(tt_barrier_parse(op->rq->seen).term, tt_nonce_str(&op->core->topology.term))))
+         !tt_str_eq(tt_barrier_parse(op->rq->seen).term, tt_nonce_str(&op->core->topology.term)))) {
+        tt_buf_clear(&op->settle);
         tt_barrier_write(op->core->topology.term, tt_buf_str(&proof->highest), &op->settle);
+    }
     source_with_proof(op, now_ns, act);
 }
 

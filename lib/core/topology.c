@@ -296,7 +296,8 @@ tt_choice tt_topology_choose(const tt_topology *t, tt_str need, uint64_t tried, 
     int ready[TT_NODES_MAX], behind[TT_NODES_MAX], n_ready = 0, n_behind = 0;
     tt_barrier b = tt_barrier_parse(need);
 
-    TT_ASSERT(!b.p);
+    if (b.p)
+        return (tt_choice){-1, false}; /* also a position of more sources than a barrier holds */
     for (int i = 0; i < t->n; i++) {
         if ((tried >> i & 1) || refusal(t, i, now_ns))
             continue;
