@@ -410,19 +410,38 @@ static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t d
     return !d.no_memory;
 }
 
+/* One thread at a time searches, or renews: what one adopts the other must not take back. False
+ * when `deadline_ns` came first. Under mu. */
+static bool await_discovery_locked(tt_client *c, int64_t deadline_ns)
+{
+    uint64_t seen = c->discoveries;
+
+    while (c->discovering && c->discoveries == seen && !c->stopping)
+        if (!tt_client_wait_locked(c, deadline_ns))
+            break;
+    return c->discoveries != seen;
+}
+
+static void end_discovery(tt_client *c, bool ok)
+{
+    pthread_mutex_lock(&c->mu);
+    c->discovering = false;
+    c->discoveries++;
+    c->discovered_ok = ok;
+    for (int i = 0; i < c->n_nodes && !ok; i++)
+        c->nodes[i].renew = true; /* the primary may be where an old connection does not lead */
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->mu);
+}
+
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-    uint64_t seen;
     bool ok;
 
     pthread_mutex_lock(&c->mu);
     if (c->discovering) {
-        seen = c->discoveries;
-        while (c->discoveries == seen && !c->stopping)
-            if (!tt_client_wait_locked(c, deadline_ns))
-                break;
-        ok = c->discoveries != seen && c->discovered_ok;
+        ok = await_discovery_locked(c, deadline_ns) && c->discovered_ok;
         pthread_mutex_unlock(&c->mu);
         return ok;
     }
@@ -430,15 +449,7 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
     pthread_mutex_unlock(&c->mu);
 
     (void)run_discover(c, &op, false, deadline_ns);
-
-    pthread_mutex_lock(&c->mu);
-    c->discovering = false;
-    c->discoveries++;
-    c->discovered_ok = op.ok;
-    for (int i = 0; i < c->n_nodes && !op.ok; i++)
-        c->nodes[i].renew = true; /* the primary may be where an old connection does not lead */
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->mu);
+    end_discovery(c, op.ok);
     if (op.several)
         tt_log(&c->log, TT_LOG_ERROR,
                "more than one node is writable: set read_only on all but "
@@ -451,9 +462,19 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
 int tt_drive_renew(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-    /* Beside a discovery under way: they meet in the compare-and-set of the term. */
-    bool had_memory = run_discover(c, &op, true, deadline_ns);
+    bool had_memory;
 
+    pthread_mutex_lock(&c->mu);
+    while (c->discovering)
+        if (!await_discovery_locked(c, deadline_ns)) {
+            pthread_mutex_unlock(&c->mu);
+            return TT_E_CACHE_UNAVAILABLE;
+        }
+    c->discovering = true;
+    pthread_mutex_unlock(&c->mu);
+
+    had_memory = run_discover(c, &op, true, deadline_ns);
+    end_discovery(c, op.ok);
     if (op.ok && op.term_known)
         return 0;
     return had_memory ? TT_E_CACHE_UNAVAILABLE : TT_E_NOMEM;
