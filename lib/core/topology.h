@@ -19,8 +19,7 @@ typedef enum tt_node_state {
     TT_NODE_DOWN = 0,   /* not reached */
     TT_NODE_RECOVERING, /* well again, with a share that grows */
     TT_NODE_UP,
-    TT_NODE_LAGGING, /* too far behind, a thread stopped, or nobody knows */
-    TT_NODE_DRAINING /* no new reads, by the operator's word */
+    TT_NODE_LAGGING /* too far behind, a thread stopped, or nobody knows */
 } tt_node_state;
 
 typedef struct tt_node {
