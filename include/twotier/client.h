@@ -108,7 +108,9 @@ typedef struct tt_begin_options {
  * TT_E_STATE until tt_rollback() or tt_commit(), which then rolls back and fails likewise. Errors
  * of class USAGE and DATA leave it open; those of class MEMORY may do either. No statement of a
  * session ever runs outside the transaction that the program believes it is in. Statements that end
- * a transaction by themselves (DDL, COMMIT, ...) are refused with TT_E_STATEMENT.
+ * a transaction by themselves (DDL, COMMIT, ...) are refused with TT_E_STATEMENT. A procedure that
+ * commits inside gives TT_E_COMMIT_UNKNOWN and dooms the transaction: what came before is permanent
+ * (after a lost reply: may be), and is invalidated in the background.
  * @param options  may be NULL.
  * @return 0, TT_E_STATE (one is open), TT_E_UNAVAILABLE, TT_E_TIMEOUT, TT_E_BUSY.
  * The session's thread. Blocks up to the timeout. Since 0.1. */

@@ -10,11 +10,14 @@
  * too long ends in a hash.
  *
  * Tags of tables: "table:<name>", for a table of another schema "table:<schema>.<name>", in lower
- * case. A cached read without tags takes those of the tables in its text; a write always adds those
- * of the tables it changes, unless told otherwise. So a write to a table invalidates every read
- * that named no tags. Views count as tables of their own name, and what triggers, cascades and
- * stored routines touch is not in the text: name tags for these. Where the tables cannot all be
- * told (CALL, more than 16), a cached read or a write without tags of its own is TT_E_STATEMENT.
+ * case; bytes of a name that a tag cannot hold, and "." and "%", are written as %XX. Without a
+ * schema it is a table of database.schema, and the same tag as with that: clients of other schemas
+ * that share the namespace meet it. A cached read without tags takes those of the tables in its
+ * text; a write always adds those of the tables it changes, unless told otherwise. So a write to a
+ * table invalidates every read that named no tags. Views count as tables of their own name, and
+ * what triggers, cascades and stored routines touch is not in the text: name tags for these. Where
+ * the tables cannot all be told (CALL, more than 16), a cached read or a write without tags of its
+ * own is TT_E_STATEMENT.
  */
 #ifndef TWOTIER_QUERY_H
 #define TWOTIER_QUERY_H
@@ -70,7 +73,9 @@ typedef struct tt_read_options {
     size_t size;             /**< set by TT_READ_OPTIONS_INIT */
     const char *cache_class; /**< name of a class in cache.classes, or "" for cache.default_ttl:
                                   cache the result for that long. NULL: do not use the cache;
-                                     tags are then TT_E_ARGUMENT */
+                                     tags are then TT_E_ARGUMENT. A result that depends on time,
+                                     chance or who asks (NOW(), RAND()), or of a class of 0, is not
+                                     kept, but its tags count: it is no older than their writes */
     const char *const *tags; /**< NULL: taken from the tables of the statement */
     size_t n_tags;           /**< 0: likewise */
     int32_t consistency;     /**< tt_consistency; TT_STRONG does not use the cache */
@@ -108,7 +113,9 @@ typedef struct tt_write_options {
  * the tags and the session ask for, else by the primary. Tried on another node after a lost
  * connection.
  * @param session  may be NULL. In a transaction the read runs inside it, uncached.
- * @param sql      one statement that only reads, zero-terminated, with `?` for parameters.
+ * @param sql      one statement that only reads, zero-terminated, with `?` for parameters. In a
+ *                 transaction also one that is not proved to (FOR UPDATE, functions of a session
+ *                 or not known): outside it is for read.unproven to say.
  * @param params   n values, borrowed for the call; may be NULL when n is 0.
  * @param options  may be NULL: uncached and coherent.
  * @param out      on success one reference owned by the caller; give back with tt_result_free().

@@ -30,8 +30,9 @@ typedef enum tt_type {
     TT_TYPE_TIME      /**< tt_time: hours up to 838, sign, microseconds */
 } tt_type;
 
-/** A date, a time, or both. Fields that a type does not have are 0. Times of day are as the server
- * gave them: no time zone is applied. */
+/** A date, a time, or both. Fields that a type does not have are 0 (in a value to bind anything
+ * else, or a field out of range, is TT_E_ARGUMENT). Times of day are as the server gave them: no
+ * time zone is applied. */
 typedef struct tt_time {
     uint32_t hours;  /**< 0..23; for TT_TYPE_TIME 0..838 */
     uint32_t micros; /**< 0..999999 */

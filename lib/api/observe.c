@@ -67,6 +67,8 @@ int tt_explain(tt_client *client, tt_session *session, const char *sql, const tt
         tt_plan_free(&plan);
         code = tt_plan_write(client, sql, NULL, &plan, &why);
     }
+    if (code == 0 && (!session || session->tx == TT_TX_NONE))
+        code = tt_plan_check_outside(&plan, &why);
     tt_keys_init(client, &keys);
     if (code == 0)
         code = tt_keys_make(client, &plan, params, n, &keys, &why);

@@ -85,7 +85,7 @@ int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags
     for (size_t i = 0; i < n_tags && rc == 0; i++)
         rc = tags[i] ? tt_keys_add(client, &keys, tt_str_c(tags[i]), err)
                      : tt_fail(err, TT_E_ARGUMENT, "tag %zu is NULL", i);
-    tt_keys_done(&keys);
+    tt_keys_done(client, &keys);
     if (rc == 0)
         rc = tt_run_invalidate(client, &keys, timeout_ms, err);
     tt_keys_free(&keys);

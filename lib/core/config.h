@@ -86,6 +86,7 @@ struct tt_settings {
         int64_t connect_timeout_ms;
         int64_t query_timeout_ms;
         char charset[TT_CONF_NAME_MAX];
+        char time_zone[TT_CONF_NAME_MAX]; /* "": the servers' */
         struct {
             int mode; /* enum tt_conf_tls */
             char ca[TT_CONF_FILE_MAX];
@@ -159,6 +160,7 @@ typedef enum tt_text_form {
     TT_FORM_ANY,    /* no control characters; all the others imply this */
     TT_FORM_NAME,   /* letters, digits, _ - . : */
     TT_FORM_TABLE,  /* [schema.]table of letters, digits, _ $: it becomes part of SQL */
+    TT_FORM_ZONE,   /* offset or name of a time zone: it becomes part of SQL */
     TT_FORM_HOST,   /* name or address, without a port */
     TT_FORM_SOCKET, /* absolute path */
     TT_FORM_ENV     /* name of an environment variable */

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "core/config_value.h"
+#include "core/key.h"
 
 enum tt_conf_scope tt_settings_scope(const struct tt_settings *s)
 {
@@ -166,6 +167,32 @@ static int check_classes(const struct tt_settings *s, tt_error *err)
     return 0;
 }
 
+/* Statements are told apart byte by byte: not in character sets where the second byte of a
+ * character may be an ASCII one, nor where ASCII has more than one byte. */
+static int check_charset(const struct tt_settings *s, tt_error *err)
+{
+    static const char *const names[] = {"big5", "cp932", "gb18030", "gbk",  "sjis",
+                                        "ucs2", "utf16", "utf16le", "utf32"};
+
+    for (size_t i = 0; i < TT_COUNT(names); i++)
+        if (tt_str_eq_nocase(tt_str_c(s->database.charset), tt_str_c(names[i])))
+            return tt_fail(err, TT_E_CONFIG,
+                           "database.charset is %s, in which a quote or a backslash may be half of "
+                           "a character; expected another, as utf8mb4",
+                           s->database.charset);
+    return 0;
+}
+
+static int check_namespace(const struct tt_settings *s, tt_error *err)
+{
+    if (tt_namespace_valid(tt_str_c(s->cache.name_space)))
+        return 0;
+    return tt_fail(err, TT_E_CONFIG,
+                   "cache.namespace is %s; expected letters, digits, '_', '-' and '.': a ':' ends "
+                   "it in keys",
+                   s->cache.name_space);
+}
+
 int tt_settings_check(const struct tt_settings *s, tt_error *err)
 {
     int rc = check_nodes(s, err);
@@ -183,6 +210,10 @@ int tt_settings_check(const struct tt_settings *s, tt_error *err)
         rc =
             tt_fail(err, TT_E_CONFIG, "database.tls.mode is %s; database.tls.ca is required for it",
                     tt_settings_tls_mode(s));
+    if (rc == 0)
+        rc = check_charset(s, err);
+    if (rc == 0)
+        rc = check_namespace(s, err);
     if (rc == 0)
         rc = check_redis(s, err);
     if (rc == 0)

@@ -37,7 +37,13 @@ static const struct tt_key keys[] = {
              "is not part of it."},
     {"database.charset", AT(database.charset), TT_SETTING_TEXT, TT_FORM_NAME,
      .preset_text = "utf8mb4", .min = 1, LENGTH(TT_CONF_NAME_MAX),
-     .help = "The character set of every connection."},
+     .help = "The character set of every connection; none in which a quote or a backslash may be "
+             "half of a character (big5, cp932, gb18030, gbk, sjis)."},
+    {"database.time_zone", AT(database.time_zone), TT_SETTING_TEXT, TT_FORM_ZONE,
+     LENGTH(TT_CONF_NAME_MAX),
+     .help = "The time zone of every connection, `+00:00` or `Europe/Berlin`, and part of every cache "
+             "key. Without one it is the servers': then all of them must have the same, as they must "
+             "have the same `sql_mode` (of which ORACLE and MSSQL are taken off)."},
     {"database.connect_timeout", AT(database.connect_timeout_ms), TT_SETTING_DURATION,
      .preset = 2 * SECONDS, .min = 10 * MS, .max = 1 * MINUTES,
      .help = "How long opening a connection may take, TLS and login included."},
@@ -140,7 +146,7 @@ static const struct tt_key keys[] = {
     {"cache.namespace", AT(cache.name_space), TT_SETTING_TEXT, TT_FORM_NAME,
      .preset_text = "twotier", .min = 1, LENGTH(TT_CONF_NAME_MAX),
      .help = "Processes that share a database and a Redis use the same one; the start of every "
-             "key in Redis."},
+             "key in Redis, without a `:`."},
     {"cache.default_ttl", AT(cache.default_ttl_ms), TT_SETTING_DURATION,
      .preset = 5 * MINUTES, .min = 1 * MS, .max = 30 * DAYS, .running = true,
      .help = "How long an entry lives when the read names no class."},
@@ -161,7 +167,7 @@ static const struct tt_key keys[] = {
      .running = true,
      .help = "A write whose tags cannot be marked because Redis is away: `fail` sends nothing to "
              "the database; `defer` writes, and keeps the invalidation in the table below until "
-             "Redis has it."},
+             "Redis has it (statements that commit by themselves, DDL and CALL, fail all the same)."},
     {"cache.deferred_table", AT(cache.deferred_table), TT_SETTING_TEXT, TT_FORM_TABLE,
      .preset_text = "twotier_deferred", .min = 1, LENGTH(2 * TT_CONF_NAME_MAX),
      .help = "The table, `name` or `schema.name`, that holds deferred invalidations."},
@@ -240,6 +246,8 @@ static const char *form_text(const struct tt_key *key)
         return "letters, digits, '_', '-', '.' and ':'";
     case TT_FORM_TABLE:
         return "a table as name or schema.name, of letters, digits, '_' and '$'";
+    case TT_FORM_ZONE:
+        return "a time zone (letters, digits, '_', '+', '-', ':', '/')";
     case TT_FORM_HOST:
         return "a host name or address";
     case TT_FORM_SOCKET:

@@ -153,6 +153,8 @@ bool tt_text_fits(tt_text_form form, tt_str text)
         return only(text, "-.:");
     case TT_FORM_TABLE:
         return table_fits(text);
+    case TT_FORM_ZONE:
+        return only(text, "+-:/");
     case TT_FORM_HOST:
         return only(text, "-.:%");
     case TT_FORM_SOCKET: /* a list of nodes as text has blanks, commas and stars between them */

@@ -72,12 +72,13 @@ typedef enum tt_do {
     TT_DO_POST,     /* send `batch`, step again at once: nobody waits for the answers */
     TT_DO_PROVE,    /* position query on `node` */
     TT_DO_SAMPLE,   /* position query on every node */
-    TT_DO_READ,    /* on `node`: wait for `points` up to `wait_ms` if there are any, then read; with
-                      a `batch`, send that first, and wait for its answers after the rows */
-    TT_DO_ACQUIRE, /* a connection to `node` for the write, kept until the operation is done */
+    TT_DO_READ,     /* on `node`, if `identity` answers there (else TT_DB_UNSENT): wait for `points`
+                       up to `wait_ms` if there are any, then read; with a `batch`, send that first,
+                       and wait for its answers after the rows */
+    TT_DO_ACQUIRE,  /* a connection to `node` for the write, kept until the operation is done */
     TT_DO_EXECUTE, /* the write itself on that connection; with `defer`, leave its tags in the table
                     */
-    TT_DO_KILL,    /* kill `connection` on `node` and see it gone */
+    TT_DO_KILL, /* kill `connection` on `node` and see it gone; only if `identity` answers there */
     TT_DO_DISCOVER, /* run a discover operation (shared with others), then step */
     TT_DO_PARK      /* until the waiter is woken, or `until_ns` */
 } tt_do;
@@ -85,12 +86,15 @@ typedef enum tt_do {
 typedef struct tt_act {
     tt_do what;
     int node;
+    tt_str identity; /* of the server that is meant: an address may lead to another; empty: any */
     tt_batch batch;
     tt_str points;
     int wait_ms;
     uint64_t connection;
     int64_t until_ns;
     bool defer;
+    bool discard; /* DISCOVER: the connection of a write, given back first, is not to be used again
+                   */
 } tt_act;
 
 /* What became of it. Everything pointed to is borrowed for the step. */

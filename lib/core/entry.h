@@ -10,9 +10,10 @@
  *   key, as_of, payload
  *   u64 XXH3 of everything before
  *
- * The checksum stops accidents. Against attackers there is the check of the payload's structure
- * (core/columns.h): what they can do is what whoever may write to the cache can do anyway, wrong
- * data.
+ * The checksum stops accidents. Nothing reads soft_ms, hard_ms and load_us yet: they are in the
+ * format for serving stale by leave and for refreshing early. Against attackers there is the check
+ * of the payload's structure (core/columns.h): what they can do is what whoever may write to the
+ * cache can do anyway, wrong data.
  */
 #ifndef TT_CORE_ENTRY_H
 #define TT_CORE_ENTRY_H

@@ -10,6 +10,9 @@
  * Outside of it answers count as not given: reads go around the cache, acknowledgements are
  * withheld. Where nobody chooses (one node by configuration), there is no grace: `grace_ns` 0.
  */
+/* In this version the one Redis is configured, and only the simulation, which has Sentinels, uses
+ * it.
+ */
 #ifndef TT_CORE_GRACE_H
 #define TT_CORE_GRACE_H
 

@@ -27,6 +27,23 @@ static bool put_values(tt_buf *out, const tt_key_value *values, size_t n)
     return true;
 }
 
+void tt_key_plain_number(char *text)
+{
+    char *out = text;
+    bool point = false;
+
+    for (; *text; text++) {
+        bool plain = strchr("0123456789+-einfa", *text) != NULL;
+
+        if (plain)
+            *out++ = *text;
+        else if (!point)
+            *out++ = '.'; /* of several bytes in some locales */
+        point = !plain;
+    }
+    *out = '\0';
+}
+
 int tt_key_write(const tt_key_parts *parts, tt_buf *out)
 {
     size_t start = out->n;
@@ -175,21 +192,26 @@ static tt_str after(tt_str text, size_t n)
     return (tt_str){text.p + n, text.n - n};
 }
 
+static size_t escape(unsigned char c, char *out)
+{
+    out[0] = '%';
+    out[1] = "0123456789ABCDEF"[c >> 4];
+    out[2] = "0123456789ABCDEF"[c & 15];
+    return 3;
+}
+
 static void put_value(tt_buf *out, const tt_key_value *value)
 {
     tt_str text = value->kind == TT_KEY_NULL ? TT_STR("NULL") : value->bytes;
 
     while (text.n > 0) {
         size_t n = plain_run(text);
+        char escaped[3];
 
         tt_buf_put(out, text.p, n);
         text = after(text, n);
         if (text.n > 0) {
-            unsigned char c = (unsigned char)text.p[0];
-
-            tt_buf_put_char(out, '%');
-            tt_buf_put_char(out, "0123456789ABCDEF"[c >> 4]);
-            tt_buf_put_char(out, "0123456789ABCDEF"[c & 15]);
+            tt_buf_put(out, escaped, escape((unsigned char)text.p[0], escaped));
             text = after(text, 1);
         }
     }
@@ -213,6 +235,44 @@ static void shorten(tt_buf *out, size_t start)
     out->n = start + CUT_BYTES;
     tt_buf_put_char(out, '~');
     put_hash(out, hash);
+}
+
+/* ---- tables ---- */
+
+size_t tt_tag_name(tt_str name, char *out, size_t room)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < name.n && n + 3 <= room; i++) {
+        char c = name.p[i];
+
+        if (!tag_byte(c) || c == '.' || c == '%')
+            n += escape((unsigned char)c, out + n);
+        else
+            out[n++] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    return n;
+}
+
+static const char of_tables[] = "table:";
+
+bool tt_tag_is_relative(tt_str tag)
+{
+    return tag.n >= sizeof(of_tables) && tt_str_has_prefix(tag, tt_str_c(of_tables)) &&
+           !memchr(tag.p, '.', tag.n);
+}
+
+void tt_tag_resolve(tt_str tag, tt_str schema, tt_buf *out)
+{
+    size_t start = out->n, prefix = sizeof(of_tables) - 1;
+
+    TT_ASSERT(tt_tag_is_relative(tag));
+    tt_buf_puts(out, of_tables);
+    tt_buf_put_str(out, schema);
+    tt_buf_put_char(out, '.');
+    tt_buf_put_str(out, tt_str_n(tag.p + prefix, tag.n - prefix));
+    if (!out->failed && out->n - start > TT_KEY_TAG_MAX)
+        shorten(out, start);
 }
 
 int tt_tag_expand(tt_str pattern, const tt_key_value *values, size_t n_values, tt_buf *out,

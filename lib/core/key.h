@@ -50,11 +50,15 @@ typedef struct tt_key_value {
 typedef struct tt_key_parts {
     tt_str name_space;
     tt_str schema;   /* the default schema of the connection */
-    tt_str settings; /* what else can be seen in a result: character set, time zone, ... */
+    tt_str settings; /* what else can be seen in a result: character set, time zone, tags */
     tt_str normal;   /* tt_sql_normalize of the statement */
     const tt_key_value *values;
     size_t n_values;
 } tt_key_parts;
+
+/* A number as text with a '.' whatever the locale, with which the C library printed it: in place.
+ */
+void tt_key_plain_number(char *text);
 
 /* Append the canonical bytes. 0; TT_E_LIMIT: a part of 4 GiB or more, nothing is appended;
  * TT_E_NOMEM (through out->failed). */
@@ -69,6 +73,15 @@ void tt_key_put_term(tt_str name_space, tt_buf *out);
 TT_MUST bool tt_namespace_valid(tt_str name_space);
 /* 1 to TT_KEY_TAG_MAX bytes, no blank, no control character. */
 TT_MUST bool tt_tag_valid(tt_str tag);
+
+/* The name of a schema or a table as tags have it: ASCII letters in lower case; bytes that a tag
+ * cannot hold, and those that mean something in one (".", "%"), as %XX. Into `out`, cut at `room`
+ * (three times the name is enough); the bytes written. */
+size_t tt_tag_name(tt_str name, char *out, size_t room);
+/* Is it "table:<name>", without a schema? */
+TT_MUST bool tt_tag_is_relative(tt_str tag);
+/* Append such a tag with its schema (a tt_tag_name): what all clients of the namespace call it. */
+void tt_tag_resolve(tt_str tag, tt_str schema, tt_buf *out);
 
 /* A tag pattern: text in which {k} is the k-th bound value and {{ is a brace. Checks one for a
  * statement of `n_values` placeholders. 0; TT_E_ARGUMENT with what is wrong and where in `err`

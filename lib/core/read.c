@@ -255,10 +255,12 @@ static void begin(tt_read_op *op, tt_act *act)
 static void missed(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     if (!op->rq->cached) {
+        tt_barrier need;
+
         tt_read_add_session(op);
-        if (tt_barrier_parse(tt_buf_str(&op->need)).term.n &&
-            !tt_str_eq(tt_barrier_parse(tt_buf_str(&op->need)).term,
-                       tt_nonce_str(&op->core->topology.term))) {
+        need = tt_read_need(op);
+        if (need.p ||
+            (need.term.n && !tt_str_eq(need.term, tt_nonce_str(&op->core->topology.term)))) {
             tt_buf_clear(&op->need);
             tt_buf_put_char(&op->need, 'P');
         }

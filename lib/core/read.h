@@ -31,6 +31,7 @@ typedef enum tt_read_mode {
 typedef struct tt_read_request {
     tt_read_mode mode;
     bool cached;   /* use entries and make one; needs the four keys below */
+    bool no_entry; /* when cached: look at the tags, but neither use nor make an entry */
     bool distrust; /* what lies under the key turned out to be no result: replace it */
     tt_str entry_key;
     tt_hash128 key_hash;
@@ -97,7 +98,8 @@ typedef struct tt_read_op {
     tt_flight *flight;
     bool leader;
     tt_proof *proof;
-    int node; /* under way */
+    int node;                         /* under way */
+    char identity[TT_SOURCE_MAX + 1]; /* of the server that is meant by it */
     bool from_primary;
     bool shed; /* holds a place among the reads moved to the primary */
     tt_buf as_of;

@@ -124,7 +124,8 @@ void tt_read_after_rows(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_a
         return;
     case TT_DB_UNSENT:
     case TT_DB_LOST:
-        tt_topology_failed(t, op->node, now_ns);
+        if (now_ns < op->rq->deadline_ns) /* the caller's time says nothing about the node */
+            tt_topology_failed(t, op->node, now_ns);
         break;
     case TT_DB_DEMOTED:
         break;

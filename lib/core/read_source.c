@@ -7,13 +7,16 @@
 static void read_from(tt_read_op *op, int node, bool wait, tt_act *act)
 {
     tt_topology *t = &op->core->topology;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     op->node = node;
     op->from_primary = node == t->primary;
     op->phase = TT_READ_SOURCE;
     act->what = TT_DO_READ;
     act->node = node;
+    /* Copied: the belief may change while the act is performed. */
+    memcpy(op->identity, t->nodes[node].identity, sizeof(op->identity));
+    act->identity = tt_str_c(op->identity);
     act->points = wait ? need.points : TT_STR("");
     act->wait_ms = wait ? (int)op->core->cfg.replica_wait_ms : 0;
     if (op->lease_due && !op->no_store) {
@@ -64,6 +67,19 @@ static void read_from_primary(tt_read_op *op, tt_act *act)
     }
 }
 
+/* Is the primary another one than was proven, or than the tags' term names? */
+static bool has_moved(const tt_read_op *op)
+{
+    const tt_topology *t = &op->core->topology;
+
+    if (t->primary < 0)
+        return true;
+    if (op->proof && strcmp(t->nodes[t->primary].identity, op->proof->identity) != 0)
+        return true;
+    return op->rq->cached && op->view.readable && op->view.named &&
+           !tt_topology_agrees(t, tt_nonce_str(&op->view.term), tt_str_c(op->view.name));
+}
+
 void tt_read_after_shed(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     if (tt_shed_abandon(&op->core->shed, &op->waiter)) {
@@ -72,7 +88,7 @@ void tt_read_after_shed(tt_read_op *op, int64_t now_ns, tt_act *act)
     }
     op->waiter.lead = false;
     op->shed = true;
-    if (op->core->topology.primary < 0)
+    if (has_moved(op))
         tt_read_restart(op, now_ns, act);
     else
         read_from(op, op->core->topology.primary, false, act);
@@ -105,7 +121,7 @@ static void source_with_proof(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
     tt_choice choice = {-1, false};
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     if (op->rq->mode != TT_READ_STRONG && op->view.named && op->proof->highest.n) {
         tt_buf enough = tt_buf_init(c->a);
@@ -158,7 +174,7 @@ static const tt_applied *earlier_set(const tt_read_op *op)
 void tt_read_source(tt_read_op *op, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
     bool p = need.p || op->rq->mode == TT_READ_STRONG;
     tt_choice choice = {-1, false};
 
@@ -229,8 +245,10 @@ static void check_proof(tt_read_op *op, tt_proof *proof, int64_t now_ns, tt_act 
     }
     if (tt_barrier_parse(op->rq->seen).p ||
         (op->rq->seen.n &&
-         !tt_str_eq(tt_barrier_parse(op->rq->seen).term, tt_nonce_str(&op->core->topology.term))))
+         !tt_str_eq(tt_barrier_parse(op->rq->seen).term, tt_nonce_str(&op->core->topology.term)))) {
+        tt_buf_clear(&op->settle);
         tt_barrier_write(op->core->topology.term, tt_buf_str(&proof->highest), &op->settle);
+    }
     source_with_proof(op, now_ns, act);
 }
 
@@ -238,8 +256,16 @@ void tt_read_after_proof(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_
 {
     tt_core *c = op->core;
     bool ok = ev->db == TT_DB_OK;
-    tt_proof *proof = tt_proofs_finish(&c->proofs, ok ? ev->sample : NULL, &c->woken);
+    tt_proof *proof;
 
+    if (!ok && ev->db != TT_DB_LOCAL && now_ns >= op->rq->deadline_ns) {
+        /* This caller's time is over, which says nothing about the node: the next one asks. */
+        op->waiter.lead = true;
+        tt_proofs_abandon(&c->proofs, &op->waiter, &c->woken);
+        tt_read_end(op, TT_E_TIMEOUT, act);
+        return;
+    }
+    proof = tt_proofs_finish(&c->proofs, ok ? ev->sample : NULL, &c->woken);
     if (ev->db == TT_DB_LOCAL) { /* the pool is busy, say: of the node that says nothing */
         op->proof = proof;
         tt_read_end(op, ev->code, act);

@@ -3,6 +3,7 @@
 #ifndef TT_CORE_READ_STEPS_H
 #define TT_CORE_READ_STEPS_H
 
+#include "core/barrier.h"
 #include "core/read.h"
 
 enum { TT_READ_RESTARTS_MAX = 6 };
@@ -15,6 +16,15 @@ static inline bool tt_read_rule(const tt_read_op *op, tt_rule r)
 static inline void tt_read_note(tt_read_op *op, tt_note n)
 {
     op->notes |= TT_NOTE_BIT(n);
+}
+
+/* What the tags and the session ask for. One for which there was no memory is P. */
+static inline tt_barrier tt_read_need(const tt_read_op *op)
+{
+    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+
+    need.p = need.p || op->need.failed;
+    return need;
 }
 
 /* read.c */

@@ -65,6 +65,7 @@ static void raise_as_if(tt_read_op *op, tt_nonce term, tt_str points)
 
     tt_barrier_write(term, points, &as_if);
     tt_barrier_raise(&op->need, tt_buf_str(&as_if));
+    op->need.failed |= as_if.failed;
     tt_buf_free(&as_if);
 }
 
@@ -130,7 +131,7 @@ bool tt_read_is_hit(tt_read_op *op, const tt_reply *found)
                  !(v->marked && unmarked) &&
                  (v->named || !tt_read_rule(op, TT_RULE_NAMELESS_BYPASS));
 
-    if (!valid && op->rq->mode != TT_READ_EVENTUAL)
+    if (op->rq->no_entry || (!valid && op->rq->mode != TT_READ_EVENTUAL))
         return false;
     if (found->kind != TT_REPLY_TEXT || !tt_read_is_of_read(op, found->text))
         return false;
@@ -260,7 +261,7 @@ static bool needs_p(const tt_read_op *op)
 {
     const tt_tag_view *v = &op->view;
     uint64_t all = op->rq->n_tags == 64 ? UINT64_MAX : (UINT64_C(1) << op->rq->n_tags) - 1;
-    tt_barrier need = tt_barrier_parse(tt_buf_str(&op->need));
+    tt_barrier need = tt_read_need(op);
 
     if (!v->readable)
         return tt_read_rule(op, TT_RULE_UNREADABLE_IS_P);
@@ -270,8 +271,7 @@ static bool needs_p(const tt_read_op *op)
         return true;
     if (!v->named && tt_read_rule(op, TT_RULE_NAMELESS_BYPASS))
         return true;
-    return op->need.failed || need.p ||
-           (need.term.n && !tt_str_eq(need.term, tt_nonce_str(&v->term)));
+    return need.p || (need.term.n && !tt_str_eq(need.term, tt_nonce_str(&v->term)));
 }
 
 void tt_read_add_session(tt_read_op *op)
@@ -314,7 +314,7 @@ void tt_read_settle_view(tt_read_op *op, int64_t now_ns, tt_act *act)
         tt_buf_clear(&op->need);
         tt_buf_put_char(&op->need, 'P');
     }
-    if (op->no_store) {
+    if (op->no_store || op->rq->no_entry) {
         tt_read_drop_flight(op);
         tt_read_source(op, now_ns, act);
     } else {

@@ -103,6 +103,7 @@ static void after_term(tt_repair_op *op, const tt_answers *answers, tt_act *act)
     }
     op->phase = TT_REPAIR_KILL;
     act->what = TT_DO_KILL;
+    act->identity = server;
     act->connection = op->repair->connection;
 }
 
@@ -117,10 +118,8 @@ static void after_kill(tt_repair_op *op, const tt_event *ev, tt_act *act)
 
 static void after_bump(tt_repair_op *op, const tt_answers *answers, tt_act *act)
 {
-    bool ok = answers->ok;
+    bool ok = tt_tags_done(answers, 0);
 
-    for (int i = 0; ok && i < op->n_keys; i++)
-        ok = answers->replies[i].kind == TT_REPLY_TEXT;
     if (ok && op->repair->reap && op->repair->kill)
         op->notes |= TT_NOTE_BIT(TT_NOTE_REAPED);
     end(op, ok, act);

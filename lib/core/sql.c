@@ -160,6 +160,7 @@ static void judge_verb(tt_sql_scan *s)
     s->main_depth = s->depth;
     s->out->class = verb->class;
     s->out->why = verb->why;
+    s->out->may_commit = verb->class == TT_SQL_DDL || tt_sql_verb_is(s, "CALL");
     s->out->tables_complete = true;
     if (tt_sql_verb_is(s, "WITH"))
         s->cte = TT_SQL_CTE_NAME;
@@ -433,6 +434,8 @@ static bool close_level(tt_sql_scan *s)
         return false;
     }
     s->depth--;
+    if (s->depth < s->main_depth)
+        s->n_ctes = 0; /* common table expressions end with their parenthesis */
     return true;
 }
 

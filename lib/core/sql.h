@@ -47,6 +47,7 @@ typedef struct tt_sql_info {
      * routines touch is not in the text. */
     tt_sql_table tables[TT_SQL_TABLES_MAX];
     size_t n_tables;
+    bool may_commit;      /* it may end the transaction that is open: CALL and the schema's */
     bool tables_complete; /* every table that the text names is in `tables` */
 } tt_sql_info;
 

@@ -51,6 +51,20 @@ tt_tag_kind tt_tag_parse_reply(tt_str reply, tt_tag *out, uint64_t *now_ms)
     return tt_tag_parse(text, out);
 }
 
+bool tt_tags_done(const tt_answers *answers, int first)
+{
+    tt_tag tag;
+    uint64_t now_ms;
+
+    if (!answers->ok)
+        return false;
+    for (int i = first; i < answers->n; i++)
+        if (answers->replies[i].kind != TT_REPLY_TEXT ||
+            tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) == TT_TAG_NEWER)
+            return false;
+    return true;
+}
+
 bool tt_mark_next(tt_str *rest, tt_mark *out)
 {
     while (rest->n) {

@@ -36,6 +36,8 @@ tt_tag_kind tt_tag_parse(tt_str text, tt_tag *out);
 tt_tag_kind tt_tag_parse_any(tt_str text, tt_tag *out);
 /* A reply of the script's tag verbs: the tag, a newline, the node's clock in milliseconds. */
 tt_tag_kind tt_tag_parse_reply(tt_str reply, tt_tag *out, uint64_t *now_ms);
+/* Did every command from `first` on do what it says, and do the tags speak our protocol? */
+TT_MUST bool tt_tags_done(const tt_answers *answers, int first);
 /* Take the first mark off `rest` (start with tag.marks); false at the end. Marks that are not valid
  * are skipped. */
 bool tt_mark_next(tt_str *rest, tt_mark *out);

@@ -77,13 +77,12 @@ bool tt_topology_adopt(tt_topology *t, tt_nonce term, tt_str identity)
  */
 
 /* Allowed moves: a node that was down or behind comes back through RECOVERING. */
-static const bool moves[5][5] = {
-    /* to:            DOWN   RECOV  UP     LAGGING DRAINING */
-    /* DOWN */ {true, true, false, true, true},
-    /* RECOVERING */ {true, true, true, true, true},
-    /* UP */ {true, false, true, true, true},
-    /* LAGGING */ {true, true, false, true, true},
-    /* DRAINING */ {true, true, false, true, true},
+static const bool moves[4][4] = {
+    /* to:            DOWN   RECOV  UP     LAGGING */
+    /* DOWN */ {true, true, false, true},
+    /* RECOVERING */ {true, true, true, true},
+    /* UP */ {true, false, true, true},
+    /* LAGGING */ {true, true, false, true},
 };
 
 static void move(tt_topology *t, tt_node *n, tt_node_state to, int64_t now_ns)
@@ -102,8 +101,6 @@ static void judge(tt_topology *t, tt_node *n, const tt_sample *s, int64_t now_ns
     bool behind = s->inspected && !n->writable &&
                   (!s->threads_running || !s->lag_known || s->lag_ms > t->health.max_lag_ms);
 
-    if (n->state == TT_NODE_DRAINING)
-        return;
     if (behind)
         move(t, n, TT_NODE_LAGGING, now_ns);
     else if (n->state == TT_NODE_DOWN || (s->inspected && n->state == TT_NODE_LAGGING))
@@ -199,8 +196,7 @@ void tt_topology_failed(tt_topology *t, int node, int64_t now_ns)
     tt_node *n = &t->nodes[node];
 
     n->answers = false;
-    if (n->state != TT_NODE_DRAINING)
-        move(t, n, TT_NODE_DOWN, now_ns);
+    move(t, n, TT_NODE_DOWN, now_ns);
 }
 
 /* ---- choice ------------------------------------------------------------------------------------
@@ -242,8 +238,6 @@ static const char *refusal(const tt_topology *t, int node, int64_t now_ns)
         return "it is the primary";
     if (n->state == TT_NODE_DOWN)
         return "it is down";
-    if (n->state == TT_NODE_DRAINING)
-        return "it is draining";
     if (n->state == TT_NODE_LAGGING)
         return n->lag_known ? "it lags too far behind" : "its lag is unknown";
     if (n->writable)
@@ -307,7 +301,8 @@ tt_choice tt_topology_choose(const tt_topology *t, tt_str need, uint64_t tried, 
     int ready[TT_NODES_MAX], behind[TT_NODES_MAX], n_ready = 0, n_behind = 0;
     tt_barrier b = tt_barrier_parse(need);
 
-    TT_ASSERT(!b.p);
+    if (b.p)
+        return (tt_choice){-1, false}; /* also a position of more sources than a barrier holds */
     for (int i = 0; i < t->n; i++) {
         if ((tried >> i & 1) || refusal(t, i, now_ns))
             continue;
@@ -352,7 +347,7 @@ void tt_node_end(tt_node *n, int64_t took_ns)
 
 const char *tt_node_state_name(tt_node_state s)
 {
-    static const char *const names[] = {"down", "recovering", "up", "lagging", "draining"};
+    static const char *const names[] = {"down", "recovering", "up", "lagging"};
 
     return names[s];
 }

@@ -19,8 +19,7 @@ typedef enum tt_node_state {
     TT_NODE_DOWN = 0,   /* not reached */
     TT_NODE_RECOVERING, /* well again, with a share that grows */
     TT_NODE_UP,
-    TT_NODE_LAGGING, /* too far behind, a thread stopped, or nobody knows */
-    TT_NODE_DRAINING /* no new reads, by the operator's word */
+    TT_NODE_LAGGING /* too far behind, a thread stopped, or nobody knows */
 } tt_node_state;
 
 typedef struct tt_node {
@@ -85,11 +84,11 @@ typedef struct tt_choice {
     bool wait; /* the node may have to be waited for */
 } tt_choice;
 
-/* Choose a replica for a read that needs `need` (core/barrier.h; not P): one known to have applied
- * it, else, if `may_wait`, one to wait on. `tried` is a set of nodes to leave out. `primary`: what
- * a primary had applied, sampled after the need was read, for sets with permanent gaps; may be
- * NULL. Among several: two at random, the better by work in flight, latency and weight. Source:
- * Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001. */
+/* Choose a replica for a read that needs `need` (core/barrier.h; none for P): one known to have
+ * applied it, else, if `may_wait`, one to wait on. `tried` is a set of nodes to leave out.
+ * `primary`: what a primary had applied, sampled after the need was read, for sets with permanent
+ * gaps; may be NULL. Among several: two at random, the better by work in flight, latency and
+ * weight. Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001. */
 tt_choice tt_topology_choose(const tt_topology *t, tt_str need, uint64_t tried, bool may_wait,
                              const tt_applied *primary, uint64_t *random, int64_t now_ns);
 /* Any live replica, however far behind: for reads that allow it. -1: none. */

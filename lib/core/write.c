@@ -50,14 +50,22 @@ static void end(tt_write_op *op, int code, tt_act *act)
     act->what = TT_DO_DONE;
 }
 
+/* Where the write is; P when nobody knows, or there was no memory to say it. */
+static tt_str position_of(const tt_write_op *op)
+{
+    return op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
+}
+
 /* Leave the bumps to the background. Without memory for that the marks still stand, and whoever
  * meets them past their deadline reaps them. */
 static void leave_repair(tt_write_op *op, bool kill, bool withdraw)
 {
     tt_repair *r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
-                                  op->position.n ? tt_buf_str(&op->position) : TT_STR("P"),
-                                  op->rq->tag_keys, op->rq->n_tags);
+                                  position_of(op), op->rq->tag_keys, op->rq->n_tags);
 
+    /* A mark may still name this connection, and whoever settles it kills that: nobody else shall
+     * use it. */
+    op->discard = op->discard || op->marked;
     if (!r)
         return;
     r->kill = kill;
@@ -90,24 +98,9 @@ static void bump(tt_write_op *op, tt_write_phase phase, tt_act *act)
     args[0] = TT_STR("bump");
     args[1] = tt_nonce_str(&op->version);
     args[2] = tt_nonce_str(&op->nonce);
-    args[3] = op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
+    args[3] = position_of(op);
     args[4] = tt_number_text(&op->numbers[0], op->core->cfg.tag_ttl_ms);
     tag_batch(op, args, TT_COUNT(args), phase, act);
-}
-
-/* Did every command of the batch do what it says, and do the tags speak our protocol? */
-static bool all_done(const tt_answers *answers, int first)
-{
-    tt_tag tag;
-    uint64_t now_ms;
-
-    if (!answers->ok)
-        return false;
-    for (int i = first; i < answers->n; i++)
-        if (answers->replies[i].kind != TT_REPLY_TEXT ||
-            tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) == TT_TAG_NEWER)
-            return false;
-    return true;
 }
 
 /* ---- before the write --------------------------------------------------------------------------
@@ -140,13 +133,23 @@ static void execute(tt_write_op *op, bool defer, tt_act *act)
     act->defer = defer;
 }
 
-static void mark(tt_write_op *op, tt_act *act)
+/* Whoever meets a mark past its deadline kills the writer: it must outlive a write that takes all
+ * the time it was given, and the bump after it. */
+static int64_t mark_ms(const tt_write_op *op, int64_t now_ns)
+{
+    int64_t left_ms = (op->rq->deadline_ns - now_ns) / TT_NS_PER_MS;
+
+    return TT_MAX(op->core->cfg.mark_timeout_ms,
+                  TT_MIN(left_ms, INT32_MAX) + 2 * op->core->cfg.kill_wait_ms);
+}
+
+static void mark(tt_write_op *op, int64_t now_ns, tt_act *act)
 {
     const tt_core_config *cfg = &op->core->cfg;
     tt_str args[] = {TT_STR("mark"),
                      TT_STR(""),
                      TT_STR(""),
-                     tt_number_text(&op->numbers[0], cfg->mark_timeout_ms),
+                     tt_number_text(&op->numbers[0], mark_ms(op, now_ns)),
                      tt_str_c(op->server),
                      tt_number_text(&op->numbers[1], (int64_t)op->connection),
                      tt_number_text(&op->numbers[2], cfg->tag_ttl_ms)};
@@ -171,7 +174,7 @@ static void mark(tt_write_op *op, tt_act *act)
 static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
 {
     if (ev->db != TT_DB_OK) {
-        if (op->node >= 0 && ev->db != TT_DB_LOCAL)
+        if (op->node >= 0 && ev->db != TT_DB_LOCAL && now_ns < op->rq->deadline_ns)
             tt_topology_failed(&op->core->topology, op->node, now_ns);
         if (ev->db == TT_DB_LOCAL || now_ns >= op->rq->deadline_ns)
             end(op, ev->code, act);
@@ -186,7 +189,7 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
     op->term = op->core->topology.term;
     op->node = tt_topology_find(&op->core->topology, ev->identity);
     if (has_tags(op))
-        mark(op, act);
+        mark(op, now_ns, act);
     else
         execute(op, false, act);
 }
@@ -194,15 +197,12 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
 /* The cache cannot be reached, or refuses, before anything was written. */
 static void cache_away(tt_write_op *op, tt_act *act)
 {
-    if (op->core->cfg.defer) {
+    if (op->core->cfg.defer && !op->rq->commits_itself) {
         execute(op, true, act);
         return;
     }
-    if (op->marked) {
+    if (op->marked)
         leave_repair(op, false, true);
-        op->discard =
-            !op->rq->commit; /* a mark may name this connection: nobody else shall use it */
-    }
     end(op, TT_E_CACHE_UNAVAILABLE, act);
 }
 
@@ -214,7 +214,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
     tt_tag tag;
     uint64_t now_ms;
 
-    if (!all_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
+    if (!tt_tags_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
         (answers->replies[0].kind == TT_REPLY_TEXT &&
          tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_NEWER)) {
         cache_away(op, act);
@@ -320,6 +320,7 @@ static void unknown(tt_write_op *op, tt_act *act)
     op->phase = TT_WRITE_KILL;
     act->what = TT_DO_KILL;
     act->node = op->node;
+    act->identity = tt_str_c(op->server);
     act->connection = op->connection;
 }
 
@@ -334,6 +335,8 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
         unknown(op, act);
         return;
     case TT_DB_DEMOTED:
+        if (ev->rows_changed && !op->deferring)
+            break; /* a procedure had done something before it met the read-only server */
         if (op->marked && !op->deferring)
             withdraw(op, TT_WRITE_WITHDRAW_RETRY, act);
         else
@@ -347,7 +350,7 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
     /* What was refused may leave something behind all the same: a COMMIT what is not transactional,
      * a procedure what it did before it failed. */
     if ((op->rq->commit || ev->rows_changed) && has_tags(op) && !op->deferring &&
-        ev->db == TT_DB_REFUSED) {
+        (ev->db == TT_DB_REFUSED || ev->db == TT_DB_DEMOTED)) {
         tt_buf_clear(&op->position);
         tt_buf_put_char(&op->position, 'P');
         bump(op, TT_WRITE_WITHDRAW, act);
@@ -362,7 +365,7 @@ static void after_execute(tt_write_op *op, const tt_event *ev, tt_act *act)
 
 static void after_bump(tt_write_op *op, const tt_answers *answers, tt_act *act)
 {
-    if (all_done(answers, 0)) {
+    if (tt_tags_done(answers, 0)) {
         note(op, TT_NOTE_INVALIDATED);
         op->invalidation = TT_INVALIDATION_DONE;
     } else {
@@ -419,19 +422,21 @@ void tt_write_step(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *
         after_bump(op, ev->cache, act);
         break;
     case TT_WRITE_BUMP_UNKNOWN:
-        if (!all_done(ev->cache, 0))
+        if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, false);
         end(op, TT_E_COMMIT_UNKNOWN, act);
         break;
     case TT_WRITE_WITHDRAW: /* or, with a position, the bump after a COMMIT that was refused */
-        if (!all_done(ev->cache, 0))
-            leave_repair(op, false, op->position.n == 0);
+        if (!tt_tags_done(ev->cache, 0))
+            leave_repair(op, false, op->position.n == 0 && !op->position.failed);
         end(op, op->code, act);
         break;
     case TT_WRITE_WITHDRAW_RETRY:
-        if (!all_done(ev->cache, 0))
+        if (!tt_tags_done(ev->cache, 0))
             leave_repair(op, false, true);
         discover(op, TT_E_UNAVAILABLE, act);
+        act->discard = op->discard;
+        op->discard = op->discard && act->what == TT_DO_DONE; /* the next connection is another */
         break;
     case TT_WRITE_END:
         act->what = TT_DO_DONE;

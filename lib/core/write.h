@@ -18,6 +18,7 @@ typedef struct tt_write_request {
     const tt_str *tag_keys; /* no repeats; none: nothing to invalidate */
     int n_tags;
     bool commit; /* the COMMIT of an open transaction: bound to its connection, never moved */
+    bool commits_itself; /* ends the transaction it would be deferred in: never deferred */
     int64_t deadline_ns;
 } tt_write_request;
 
@@ -56,7 +57,7 @@ typedef struct tt_write_op {
     tt_nonce term;    /* that named the server when the tags were marked */
     tt_nonce nonce;   /* of this attempt's marks */
     tt_nonce version; /* the fresh one */
-    tt_buf position;  /* barrier: where the write is */
+    tt_buf position;  /* barrier: where the write is; P when it has failed */
     tt_number numbers[3];
 
     /* outcome, when the phase is END */

@@ -20,6 +20,7 @@ typedef struct tt_db_target {
     const char *socket; /* path, or NULL for TCP */
     unsigned port;
     const char *user, *password, *schema, *charset;
+    const char *time_zone;         /* NULL or "": the server's */
     const char *tls_mode, *tls_ca; /* NULL: as the client library does by default */
     int connect_timeout_ms;
     unsigned max_statements; /* prepared statements kept on the connection */

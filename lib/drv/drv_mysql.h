@@ -170,7 +170,8 @@ tt_db_status tt_mysql_arm(tt_db_conn *c, tt_error *err);
 /* May `s` stand in a statement as the name of a character set? */
 bool tt_mysql_is_word(const char *s);
 /* Make c->arm. 0, TT_E_NOMEM. */
-TT_MUST int tt_mysql_make_arm(tt_db_conn *c, const char *charset, tt_error *err);
+TT_MUST int tt_mysql_make_arm(tt_db_conn *c, const char *charset, const char *time_zone,
+                              tt_error *err);
 tt_db_status tt_mysql_reset(tt_db_conn *c, tt_error *err);
 bool tt_mysql_dirty(const tt_db_conn *c);
 void tt_mysql_effect_clear(tt_db_effect *effect);

@@ -272,6 +272,8 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
                               err);
     if (!tt_mysql_is_word(charset))
         return tt_mysql_local(c, tt_fail(err, TT_E_CONFIG, "the character set is not a name"), err);
+    if (t->time_zone && strpbrk(t->time_zone, "'\\"))
+        return tt_mysql_local(c, tt_fail(err, TT_E_CONFIG, "the time zone is not a name"), err);
     if (set_options(&c->mysql, t, charset) != 0)
         return tt_mysql_local(c,
                               tt_fail(err, TT_E_CONFIG, "the client library refused an option: %s",
@@ -285,7 +287,7 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
     c->fd = socket_of(&c->mysql);
     c->peer.connection_id = mysql_thread_id(&c->mysql);
     learn_version(&c->peer, mysql_get_server_info(&c->mysql));
-    if (tt_mysql_make_arm(c, charset, err) != 0)
+    if (tt_mysql_make_arm(c, charset, t->time_zone, err) != 0)
         status = tt_mysql_local(c, TT_E_NOMEM, err);
     if (status == TT_DB_OK)
         status = tt_mysql_arm(c, err);

@@ -9,7 +9,10 @@ static const char arm_mariadb[] =
     ", autocommit = 1, session_track_state_change = 1, session_track_system_variables = "
     "IF(FIND_IN_SET('last_gtid', REPLACE(@@session.session_track_system_variables, ' ', '')) > 0 "
     "OR @@session.session_track_system_variables = '*', @@session.session_track_system_variables, "
-    "CONCAT_WS(',', NULLIF(@@session.session_track_system_variables, ''), 'last_gtid'))";
+    "CONCAT_WS(',', NULLIF(@@session.session_track_system_variables, ''), 'last_gtid'))"
+    /* in these two, names and strings are not what they are everywhere else (core/sql.h) */
+    ", sql_mode = TRIM(BOTH ',' FROM REPLACE(REPLACE(CONCAT(',', @@session.sql_mode, ','), "
+    "',ORACLE,', ','), ',MSSQL,', ','))";
 static const char arm_mysql[] =
     ", autocommit = 1, session_track_state_change = 1, session_track_gtids = OWN_GTID";
 
@@ -26,15 +29,20 @@ bool tt_mysql_is_word(const char *s)
 
 /* The names of the character set are said here too: a reset of MariaDB goes back to the server's.
  */
-int tt_mysql_make_arm(tt_db_conn *c, const char *charset, tt_error *err)
+int tt_mysql_make_arm(tt_db_conn *c, const char *charset, const char *time_zone, tt_error *err)
 {
     tt_buf text = tt_buf_init(c->a);
     size_t n;
 
-    TT_ASSERT(tt_mysql_is_word(charset));
+    TT_ASSERT(tt_mysql_is_word(charset) && (!time_zone || !strpbrk(time_zone, "'\\")));
     tt_buf_puts(&text, "SET NAMES ");
     tt_buf_puts(&text, charset);
     tt_buf_puts(&text, c->peer.family == TT_FAMILY_MARIADB ? arm_mariadb : arm_mysql);
+    if (time_zone && *time_zone) {
+        tt_buf_puts(&text, ", time_zone = '");
+        tt_buf_puts(&text, time_zone);
+        tt_buf_put_char(&text, '\'');
+    }
     tt_buf_put_char(&text, '\0');
     if (text.failed) {
         tt_buf_free(&text);

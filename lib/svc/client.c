@@ -110,6 +110,7 @@ static int add_node(tt_client *c, const struct tt_conf_node *conf, tt_error *err
                                .password = c->password.p ? c->password.p : "",
                                .schema = s->database.schema,
                                .charset = s->database.charset,
+                               .time_zone = s->database.time_zone,
                                .tls_mode = tt_settings_tls_mode(s),
                                .tls_ca = s->database.tls.ca[0] ? s->database.tls.ca : NULL,
                                .connect_timeout_ms = (int)s->database.connect_timeout_ms,
@@ -181,7 +182,7 @@ static int init_locks(tt_client *c)
 {
     pthread_condattr_t attr;
 
-    if (pthread_mutex_init(&c->mu, NULL) != 0)
+    if (pthread_mutex_init(&c->mu, NULL) != 0 || pthread_rwlock_init(&c->settings_lock, NULL) != 0)
         return TT_E_NOMEM;
     if (pthread_condattr_init(&attr) != 0)
         return TT_E_NOMEM;
@@ -356,9 +357,11 @@ int tt_client_change(tt_client *c, const struct tt_settings *next, tt_error *err
     pthread_mutex_lock(&c->mu);
     rc = tt_settings_diff(&c->settings, next, err);
     keys = tt_settings_keys(&n);
+    pthread_rwlock_wrlock(&c->settings_lock);
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (keys[i].running && tt_settings_differ(&c->settings, next, &keys[i]))
             tt_settings_take(&c->settings, next, &keys[i]);
+    pthread_rwlock_unlock(&c->settings_lock);
     if (rc == 0)
         tt_client_apply_locked(c);
     pool = pool_options(&c->settings);
@@ -434,6 +437,7 @@ void tt_client_stop(tt_client *c)
     tt_origin_free(&c->origin);
     if (!forked) {
         pthread_cond_destroy(&c->changed);
+        pthread_rwlock_destroy(&c->settings_lock);
         pthread_mutex_destroy(&c->mu);
     }
     tt_del(&a, c);

@@ -4,7 +4,7 @@
  * deferred invalidations, links and pools). Callers bring their own.
  *
  * Order of locks: `mu` before nothing; it is never held during I/O, and no other lock is taken
- * under it but a futex wake.
+ * under it but a futex wake and settings_lock, which is held for a few comparisons.
  */
 #ifndef TT_SVC_CLIENT_H
 #define TT_SVC_CLIENT_H
@@ -58,6 +58,7 @@ typedef struct tt_svc_node {
     pthread_t prober;
     bool prober_started;
     bool evict; /* guarded by client->mu: the pool holds connections of a demoted server */
+    bool renew; /* likewise: the prober's connection may be to another server than is there now */
 
     /* guarded by client->mu: the last look at the node */
     uint64_t wanted, looked; /* a look is asked for; the last one that was finished */
@@ -92,10 +93,13 @@ typedef struct tt_client {
 
     tt_watch watch;
 
+    pthread_rwlock_t settings_lock; /* for those whom mu would hold up */
+
     pthread_mutex_t mu;
     /* guarded by mu */
     tt_core core;
-    /* keys that may change while running are guarded by mu, the others are immutable */
+    /* keys that may change while running are written under mu and settings_lock, and read under
+     * either; the others are immutable */
     struct tt_settings settings;
     pthread_cond_t changed; /* a look or a discovery is finished, or something is to be done */
     bool discovering;

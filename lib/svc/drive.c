@@ -104,6 +104,28 @@ static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
 /* ---- acts on the database ----------------------------------------------------------------------
  */
 
+/* Is the one at the other end the server that is meant? Positions and terms are about servers, and
+ * an address may lead to several, or to another one than before. Else nothing at that address is to
+ * be trusted: close what is connected, and look again. */
+static bool is_meant(tt_drive *d, const tt_conn *conn, const tt_act *act, tt_error *err)
+{
+    tt_client *c = d->c;
+    tt_svc_node *node = &c->nodes[act->node];
+    const char *found = c->driver->peer(conn->db)->identity;
+
+    if (act->identity.n == 0 || tt_str_eq(tt_str_c(found), act->identity))
+        return true;
+    tt_nodepool_evict(node->pool);
+    pthread_mutex_lock(&c->mu);
+    node->renew = true;
+    node->wanted++;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->mu);
+    (void)tt_fail(err, TT_E_UNAVAILABLE, "server %s answers at this address; expected %.*s", found,
+                  (int)act->identity.n, act->identity.p);
+    return false;
+}
+
 /* The outcome of a call on a connection that may have been aborted. */
 static tt_db_status finish(tt_drive *d, tt_conn *conn, tt_db_status status)
 {
@@ -208,6 +230,11 @@ static void do_rows(tt_drive *d, const tt_act *act, tt_event *ev)
 
     if (!conn)
         return;
+    if (!is_meant(d, conn, act, &d->error)) {
+        tt_nodepool_release(node->pool, conn);
+        failed(d, ev, TT_DB_UNSENT, act->node);
+        return;
+    }
     ev->created_ms = d->c->clock.realtime_ms(d->c->clock.ctx);
     tt_conn_begin(conn, d->deadline_ns);
     status = finish(d, conn, read_rows(d, conn, act, &rows, &ev->reached));
@@ -269,6 +296,20 @@ static tt_db_status execute(tt_drive *d, bool defer)
                          &d->error);
 }
 
+/* Errors after which a statement under autocommit may have been committed all the same: one of the
+ * COMMIT itself, or an interruption that may have met it waiting for its replicas. */
+static bool may_have_committed(unsigned server_errno)
+{
+    static const unsigned numbers[] = {1180,  /* ER_ERROR_DURING_COMMIT */
+                                       1317,  /* ER_QUERY_INTERRUPTED */
+                                       1969}; /* MariaDB: max_statement_time */
+
+    for (size_t i = 0; i < TT_COUNT(numbers); i++)
+        if (numbers[i] == server_errno)
+            return true;
+    return false;
+}
+
 static void do_execute(tt_drive *d, const tt_act *act, tt_event *ev)
 {
     tt_db_status status;
@@ -283,6 +324,8 @@ static void do_execute(tt_drive *d, const tt_act *act, tt_event *ev)
      * before it failed stays. */
     ev->rows_changed = d->commit || !d->work->plain_dml || d->effect.sent_write;
     if (status != TT_DB_OK) {
+        if (status == TT_DB_REFUSED && may_have_committed(d->error.server_errno))
+            ev->rows_changed = true;
         failed(d, ev, status, act->node);
         if (status == TT_DB_DEMOTED && d->pool) {
             tt_nodepool_release(d->pool, d->conn);
@@ -307,9 +350,13 @@ static void do_kill(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_db_status status = tt_nodepool_acquire(c->nodes[act->node].pool, deadline, &conn, &why);
 
     if (status == TT_DB_OK) {
-        tt_conn_begin(conn, deadline);
-        status = c->driver->kill(conn->db, act->connection, (int)wait_ms, &ev->gone, &why);
-        (void)tt_conn_end(conn);
+        if (is_meant(d, conn, act, &why)) {
+            tt_conn_begin(conn, deadline);
+            status = c->driver->kill(conn->db, act->connection, (int)wait_ms, &ev->gone, &why);
+            (void)tt_conn_end(conn);
+        } else {
+            status = TT_DB_LOCAL; /* it may be reached yet, and then it is to be killed */
+        }
         tt_nodepool_release(c->nodes[act->node].pool, conn);
     }
     ev->db = status;
@@ -390,19 +437,38 @@ static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t d
     return !d.no_memory;
 }
 
+/* One thread at a time searches, or renews: what one adopts the other must not take back. False
+ * when `deadline_ns` came first. Under mu. */
+static bool await_discovery_locked(tt_client *c, int64_t deadline_ns)
+{
+    uint64_t seen = c->discoveries;
+
+    while (c->discovering && c->discoveries == seen && !c->stopping)
+        if (!tt_client_wait_locked(c, deadline_ns))
+            break;
+    return c->discoveries != seen;
+}
+
+static void end_discovery(tt_client *c, bool ok)
+{
+    pthread_mutex_lock(&c->mu);
+    c->discovering = false;
+    c->discoveries++;
+    c->discovered_ok = ok;
+    for (int i = 0; i < c->n_nodes && !ok; i++)
+        c->nodes[i].renew = true; /* the primary may be where an old connection does not lead */
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->mu);
+}
+
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-    uint64_t seen;
     bool ok;
 
     pthread_mutex_lock(&c->mu);
     if (c->discovering) {
-        seen = c->discoveries;
-        while (c->discoveries == seen && !c->stopping)
-            if (!tt_client_wait_locked(c, deadline_ns))
-                break;
-        ok = c->discoveries != seen && c->discovered_ok;
+        ok = await_discovery_locked(c, deadline_ns) && c->discovered_ok;
         pthread_mutex_unlock(&c->mu);
         return ok;
     }
@@ -410,13 +476,7 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
     pthread_mutex_unlock(&c->mu);
 
     (void)run_discover(c, &op, false, deadline_ns);
-
-    pthread_mutex_lock(&c->mu);
-    c->discovering = false;
-    c->discoveries++;
-    c->discovered_ok = op.ok;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->mu);
+    end_discovery(c, op.ok);
     if (op.several)
         tt_log(&c->log, TT_LOG_ERROR,
                "more than one node is writable: set read_only on all but "
@@ -429,9 +489,19 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
 int tt_drive_renew(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-    /* Beside a discovery under way: they meet in the compare-and-set of the term. */
-    bool had_memory = run_discover(c, &op, true, deadline_ns);
+    bool had_memory;
 
+    pthread_mutex_lock(&c->mu);
+    while (c->discovering)
+        if (!await_discovery_locked(c, deadline_ns)) {
+            pthread_mutex_unlock(&c->mu);
+            return TT_E_CACHE_UNAVAILABLE;
+        }
+    c->discovering = true;
+    pthread_mutex_unlock(&c->mu);
+
+    had_memory = run_discover(c, &op, true, deadline_ns);
+    end_discovery(c, op.ok);
     if (op.ok && op.term_known)
         return 0;
     return had_memory ? TT_E_CACHE_UNAVAILABLE : TT_E_NOMEM;
@@ -468,6 +538,7 @@ static void perform(tt_drive *d, const tt_act *act, tt_event *ev)
         break;
     case TT_DO_DISCOVER:
         if (d->conn && d->pool) {
+            d->conn->aborted = d->conn->aborted || act->discard;
             tt_nodepool_release(d->pool, d->conn);
             d->conn = NULL;
         }

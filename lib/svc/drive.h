@@ -10,8 +10,9 @@ typedef struct tt_work {
     tt_str sql;
     const tt_value *params;
     size_t n_params;
-    bool plain_dml;     /* of a write: no rows affected means nothing changed */
-    const tt_str *tags; /* of a write that may be deferred: names, not keys */
+    bool plain_dml; /* of a write: no rows affected means nothing changed */
+    const tt_str
+        *tags; /* of a write that may be deferred: names that any client understands, not keys */
     int n_tags;
 } tt_work;
 

@@ -22,29 +22,65 @@ void tt_keys_free(tt_keys *k)
     tt_buf_free(&k->text);
 }
 
-void tt_keys_done(tt_keys *k)
+/* Bytes of a key before the tag itself. */
+static size_t prefix_bytes(const tt_client *c)
+{
+    return strlen(c->settings.cache.name_space) + 3;
+}
+
+static tt_str span_key(const tt_keys *k, const tt_tag_span *s)
+{
+    return tt_str_n(k->text.p + s->at, s->n);
+}
+
+static tt_str span_full(const tt_client *c, const tt_keys *k, const tt_tag_span *s)
+{
+    size_t prefix = prefix_bytes(c);
+
+    return tt_str_n(k->text.p + s->at + prefix, s->n - prefix);
+}
+
+void tt_keys_done(const tt_client *c, tt_keys *k)
 {
     for (int i = 0; i < k->n_tags; i++) {
         const tt_tag_span *s = &k->spans[i];
 
-        k->tags[i] = tt_str_n(k->text.p + s->at, s->n);
-        k->names[i] = tt_str_n(k->text.p + s->at + s->n - s->name_n, s->name_n);
+        k->tags[i] = span_key(k, s);
+        k->names[i] = tt_str_n(k->text.p + s->name_at, s->name_n);
+        k->full[i] = span_full(c, k, s);
     }
 }
 
-static tt_str span_name(const tt_keys *k, const tt_tag_span *s)
+/* "table:t" means a table of the client's own schema, and clients of other schemas share the
+ * namespace: its key names the schema. */
+static void resolve(const tt_client *c, tt_keys *k, tt_tag_span *span)
 {
-    return tt_str_n(k->text.p + s->at + s->n - s->name_n, s->name_n);
+    char schema[3 * TT_CONF_IDENT_MAX];
+    size_t n = tt_tag_name(tt_str_c(c->settings.database.schema), schema, sizeof(schema));
+    size_t at = k->text.n;
+
+    if (n == 0 || !tt_tag_is_relative(span_full(c, k, span)) ||
+        !tt_buf_reserve(&k->text, span->n + n + TT_KEY_TAG_MAX))
+        return; /* the name stays where it is while its key is written behind it */
+    tt_key_put_tag(tt_str_c(c->settings.cache.name_space), TT_STR(""), &k->text);
+    tt_tag_resolve(span_full(c, k, span), tt_str_n(schema, n), &k->text);
+    span->at = at;
+    span->n = k->text.n - at;
 }
 
-/* The key of a tag was appended at `at`: into its place by name, or off again when it is there. */
-static int place(tt_keys *k, size_t at, size_t name_n, tt_error *err)
+/* A tag's key as the client names it was appended at `at`: make it the one that all clients know,
+ * put it into its place, or take it off again when it is there. */
+static int place(const tt_client *c, tt_keys *k, size_t at, tt_error *err)
 {
-    tt_tag_span span = {at, k->text.n - at, name_n};
+    tt_tag_span span = {at, k->text.n - at, at + prefix_bytes(c), 0};
     int i = k->n_tags;
 
+    span.name_n = span.n - prefix_bytes(c);
+    resolve(c, k, &span);
+    if (k->text.failed)
+        return tt_fail_nomem(err);
     while (i > 0) {
-        int order = tt_str_cmp(span_name(k, &k->spans[i - 1]), span_name(k, &span));
+        int order = tt_str_cmp(span_key(k, &k->spans[i - 1]), span_key(k, &span));
 
         if (order == 0) {
             k->text.n = at;
@@ -66,15 +102,14 @@ static int place(tt_keys *k, size_t at, size_t name_n, tt_error *err)
 static int add_pattern(tt_client *c, tt_keys *k, tt_str pattern, const tt_key_value *values,
                        size_t n, tt_error *err)
 {
-    size_t at = k->text.n, name_at;
+    size_t at = k->text.n;
     int rc;
 
     tt_key_put_tag(tt_str_c(c->settings.cache.name_space), TT_STR(""), &k->text);
-    name_at = k->text.n;
     rc = tt_tag_expand(pattern, values, n, &k->text, err);
     if (rc != 0)
         return rc == TT_E_NOMEM ? tt_fail_nomem(err) : rc;
-    return place(k, at, k->text.n - name_at, err);
+    return place(c, k, at, err);
 }
 
 int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
@@ -89,7 +124,7 @@ int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
     tt_key_put_tag(tt_str_c(c->settings.cache.name_space), tag, &k->text);
     if (k->text.failed)
         return tt_fail_nomem(err);
-    return place(k, at, tag.n, err);
+    return place(c, k, at, err);
 }
 
 /* ---- values ------------------------------------------------------------------------------------
@@ -154,7 +189,9 @@ static tt_key_value key_value(const tt_value *v, shown *room)
         k.bytes = show_integer(v->as.u, false, room);
         return k;
     case TT_TYPE_DOUBLE:
-        n = snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
+        (void)snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
+        tt_key_plain_number(room->text);
+        n = (int)strlen(room->text);
         break;
     case TT_TYPE_DATE:
     case TT_TYPE_DATETIME:
@@ -172,9 +209,11 @@ static tt_key_value key_value(const tt_value *v, shown *room)
 static void put_settings(const tt_client *c, const tt_keys *k, tt_buf *out)
 {
     tt_buf_puts(out, c->settings.database.charset);
+    tt_buf_put_char(out, '\n');
+    tt_buf_puts(out, c->settings.database.time_zone);
     for (int i = 0; i < k->n_tags; i++) {
         tt_buf_put_char(out, '\n');
-        tt_buf_put_str(out, span_name(k, &k->spans[i]));
+        tt_buf_put_str(out, span_full(c, k, &k->spans[i]));
     }
 }
 
@@ -209,6 +248,27 @@ static int make_entry(tt_client *c, const tt_plan *p, const tt_key_value *values
     return 0;
 }
 
+/* In range, and nothing in fields that the type does not have: the key is made of the same fields
+ * as the value that is bound. */
+static bool is_time(tt_type type, const tt_time *t)
+{
+    bool date = t->month <= 12 && t->day <= 31 && t->year <= 9999;
+    bool no_date = t->year == 0 && t->month == 0 && t->day == 0;
+    bool clock = t->minutes <= 59 && t->seconds <= 59 && t->micros <= 999999;
+    bool no_clock = t->hours == 0 && t->minutes == 0 && t->seconds == 0 && t->micros == 0;
+
+    switch (type) {
+    case TT_TYPE_DATE:
+        return date && no_clock && t->negative == 0;
+    case TT_TYPE_DATETIME:
+        return date && clock && t->hours <= 23 && t->negative == 0;
+    case TT_TYPE_TIME:
+        return no_date && clock && t->hours <= 838 && t->negative <= 1;
+    default:
+        return true;
+    }
+}
+
 static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_error *err)
 {
     if (n != p->info.n_params)
@@ -225,6 +285,11 @@ static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_e
         if (params[i].type < TT_TYPE_NULL || params[i].type > TT_TYPE_TIME)
             return tt_fail(err, TT_E_ARGUMENT, "parameter %zu has no type of tt_type: %d", i + 1,
                            (int)params[i].type);
+        if (!is_time(params[i].type, &params[i].as.t))
+            return tt_fail(err, TT_E_ARGUMENT,
+                           "parameter %zu is no date or time: a field is out of range, or is not 0 "
+                           "though its type does not have it",
+                           i + 1);
         if (has_bytes && params[i].as.bytes.n > TT_VALUE_BYTES_MAX)
             return tt_fail(err, TT_E_LIMIT, "parameter %zu is longer than %u bytes", i + 1,
                            TT_VALUE_BYTES_MAX);
@@ -246,7 +311,7 @@ static int fill(tt_client *c, const tt_plan *p, const tt_key_value *values, size
     if (rc == 0 && p->cached)
         rc = make_entry(c, p, values, n, k, err);
     if (rc == 0)
-        tt_keys_done(k);
+        tt_keys_done(c, k);
     return rc;
 }
 

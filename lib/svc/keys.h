@@ -7,16 +7,17 @@
 #include "base/hash.h"
 #include "svc/plan.h"
 
-/* A tag while its bytes may still move: its key in `text`, of which its name is the end. */
+/* A tag while its bytes may still move: its key and its name in `text`. */
 typedef struct tt_tag_span {
-    size_t at, n, name_n;
+    size_t at, n, name_at, name_n;
 } tt_tag_span;
 
 typedef struct tt_keys {
     tt_buf text; /* owns the bytes of all below */
     tt_tag_span spans[TT_TAGS_MAX];
-    tt_str names[TT_TAGS_MAX]; /* tags, in order of their names, no repeats */
-    tt_str tags[TT_TAGS_MAX];  /* their keys */
+    tt_str tags[TT_TAGS_MAX];  /* keys of the tags, in order, no repeats */
+    tt_str names[TT_TAGS_MAX]; /* the tags as this client names them */
+    tt_str full[TT_TAGS_MAX];  /* as every client does: tables with their schema */
     int n_tags;
     tt_str entry, bytes; /* of a cached read: key of the entry, canonical bytes of the read */
     tt_hash128 hash;     /* of `bytes` */
@@ -30,7 +31,7 @@ TT_MUST int tt_keys_make(tt_client *c, const tt_plan *p, const tt_value *params,
                          tt_keys *out, tt_error *err);
 /* One more plain tag; repeats are dropped. Then tt_keys_done. */
 TT_MUST int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err);
-/* Nothing moves any more: set `names` and `tags`. */
-void tt_keys_done(tt_keys *k);
+/* Nothing moves any more: set `tags`, `names` and `full`. */
+void tt_keys_done(const tt_client *c, tt_keys *k);
 
 #endif

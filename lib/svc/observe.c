@@ -233,7 +233,7 @@ static void put_read(tt_client *c, const tt_session *s, const tt_plan *plan, con
     asked a = {.need = tt_buf_init(&c->a)};
     bool p;
 
-    tt_write_bool(w, "cached", plan->cached);
+    tt_write_bool(w, "cached", plan->cached && !plan->no_entry);
     if (plan->cached) {
         tt_write_text(w, "key", keys->entry);
         tt_write_number(w, "ttl_ms", (double)plan->ttl_ms);

@@ -1,10 +1,11 @@
 #include "svc/plan.h"
 
-#include <stdio.h>
-
 #include "base/abi.h"
 #include "base/err.h"
 #include "core/key.h"
+
+/* A name of an identifier's 64 characters, and more than the servers take. */
+enum { NAME_MAX_BYTES = 1024 };
 
 /* ---- plans -------------------------------------------------------------------------------------
  */
@@ -32,6 +33,7 @@ void tt_plan_free(tt_plan *p)
     tt_buf_free(&p->patterns);
 }
 
+/* `text` ends what was put before. */
 static int add_pattern(tt_plan *p, tt_str text, tt_error *err)
 {
     if (p->n_patterns >= TT_TAGS_MAX)
@@ -42,23 +44,31 @@ static int add_pattern(tt_plan *p, tt_str text, tt_error *err)
     return p->patterns.failed ? tt_fail_nomem(err) : 0;
 }
 
-/* "table:name" or "table:schema.name", in lower case; braces doubled, since it is a pattern. */
+/* Braces doubled: what is put there becomes a pattern. */
+static void put_name(tt_buf *out, tt_str name)
+{
+    char text[NAME_MAX_BYTES];
+    size_t n = tt_tag_name(name, text, sizeof(text));
+
+    for (size_t i = 0; i < n; i++) {
+        tt_buf_put_char(out, text[i]);
+        if (text[i] == '{')
+            tt_buf_put_char(out, '{');
+    }
+}
+
+/* "table:name" or "table:schema.name", in lower case. */
 static int add_table(tt_plan *p, const tt_client *c, const tt_sql_table *t, tt_error *err)
 {
-    char text[2 * 64 * 4 + 16];
-    size_t n = (size_t)snprintf(text, sizeof(text), "table:");
     bool other = t->schema.n && !tt_str_eq_nocase(t->schema, tt_str_c(c->settings.database.schema));
-    tt_str parts[3] = {other ? t->schema : TT_STR(""), other ? TT_STR(".") : TT_STR(""), t->name};
 
-    for (int i = 0; i < 3; i++)
-        for (size_t j = 0; j < parts[i].n && n + 2 < sizeof(text); j++) {
-            char ch = parts[i].p[j];
-
-            text[n++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
-            if (ch == '{')
-                text[n++] = '{';
-        }
-    return add_pattern(p, tt_str_n(text, n), err);
+    tt_buf_puts(&p->patterns, "table:");
+    if (other) {
+        put_name(&p->patterns, t->schema);
+        tt_buf_put_char(&p->patterns, '.');
+    }
+    put_name(&p->patterns, t->name);
+    return add_pattern(p, TT_STR(""), err);
 }
 
 static int add_tables(tt_plan *p, const tt_client *c, bool written, tt_error *err)
@@ -97,39 +107,50 @@ static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
 
     if (info->class <= TT_SQL_READ_VOLATILE)
         return 0;
-    if (info->class == TT_SQL_READ_PRIMARY &&
-        c->settings.read.unproven == TT_CONF_UNPROVEN_PRIMARY) {
-        p->mode = TT_READ_STRONG;
+    if (info->class == TT_SQL_READ_PRIMARY) {
+        pthread_rwlock_rdlock(&c->settings_lock);
+        p->only_inside = c->settings.read.unproven == TT_CONF_UNPROVEN_REFUSE;
+        pthread_rwlock_unlock(&c->settings_lock);
         return 0;
     }
-    return tt_fail(
-        err, TT_E_STATEMENT,
-        "expected one statement that only reads, came one of class \"%s\": %s; %s",
-        tt_sql_class_name(info->class), info->why,
-        info->class == TT_SQL_READ_PRIMARY
-            ? "set read.unproven to \"primary\" to run such reads on the primary, or run it "
-              "in a transaction"
-            : "use tt_query_write for it");
+    return tt_fail(err, TT_E_STATEMENT,
+                   "expected one statement that only reads, came one of class \"%s\": %s; use "
+                   "tt_query_write for it",
+                   tt_sql_class_name(info->class), info->why);
 }
 
-static int set_consistency(tt_plan *p, int32_t consistency, tt_error *err)
+int tt_plan_check_outside(const tt_plan *p, tt_error *err)
+{
+    if (!p->only_inside)
+        return 0;
+    return tt_fail(err, TT_E_STATEMENT,
+                   "expected one statement that only reads, came one of class \"%s\": %s; set "
+                   "read.unproven to \"primary\" to run such reads on the primary, or run it in a "
+                   "transaction",
+                   tt_sql_class_name(p->info.class), p->info.why);
+}
+
+int tt_plan_mode(const tt_plan *p, int32_t consistency, tt_read_mode *out, tt_error *err)
 {
     switch (consistency) {
     case TT_COHERENT:
-        return 0;
+        *out = TT_READ_COHERENT;
+        break;
     case TT_STRONG:
-        p->mode = TT_READ_STRONG;
-        return 0;
+        *out = TT_READ_STRONG;
+        break;
     case TT_EVENTUAL:
-        if (p->mode != TT_READ_STRONG)
-            p->mode = TT_READ_EVENTUAL;
-        return 0;
+        *out = TT_READ_EVENTUAL;
+        break;
     case TT_BOUNDED:
         return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
     default:
         return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected a tt_consistency",
                        consistency);
     }
+    if (p->info.class == TT_SQL_READ_PRIMARY)
+        *out = TT_READ_STRONG;
+    return 0;
 }
 
 /* The class in the configuration, and the tags, of a read that is to be cached. */
@@ -144,12 +165,14 @@ static int set_caching(tt_client *c, tt_plan *p, const tt_read_options *o, tt_er
                            "not be cached: give a class, \"\" for the default");
         return 0;
     }
+    pthread_rwlock_rdlock(&c->settings_lock);
     p->ttl_ms = tt_settings_ttl_ms(&c->settings, tt_str_c(o->cache_class));
+    pthread_rwlock_unlock(&c->settings_lock);
     if (p->ttl_ms < 0)
         return tt_fail(err, TT_E_ARGUMENT,
                        "no class \"%.64s\" in cache.classes; \"\" is the default", o->cache_class);
-    p->cached =
-        c->cached && p->info.class == TT_SQL_READ && p->mode != TT_READ_STRONG && p->ttl_ms > 0;
+    p->cached = c->cached && p->mode != TT_READ_STRONG;
+    p->no_entry = p->info.class != TT_SQL_READ || p->ttl_ms == 0;
     rc = add_given(p, o->tags, o->n_tags, err);
     if (rc == 0 && o->n_tags == 0) {
         if (!p->info.tables_complete)
@@ -182,7 +205,7 @@ int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *options, 
     if (rc == 0)
         rc = check_read_class(c, out, err);
     if (rc == 0)
-        rc = set_consistency(out, o.consistency, err);
+        rc = tt_plan_mode(out, o.consistency, &out->mode, err);
     if (rc == 0)
         rc = set_caching(c, out, &o, err);
     out->timeout_ms = o.timeout_ms;

@@ -19,7 +19,9 @@ typedef struct tt_plan {
     tt_sql_info info; /* borrows from `sql` */
     bool writes;
     bool cached;
+    bool no_entry; /* when cached: its tags count, but its result is not kept */
     bool no_tags;
+    bool only_inside; /* of a transaction: a read that is not proved to be one */
     tt_read_mode mode;
     int64_t ttl_ms;
     int timeout_ms; /* 0: the client's */
@@ -29,6 +31,12 @@ TT_MUST int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *o
                          tt_plan *out, tt_error *err);
 TT_MUST int tt_plan_write(tt_client *c, const char *sql, const tt_write_options *options,
                           tt_plan *out, tt_error *err);
+/* How a read of this plan is to be made with this consistency, in the plan's options or those of
+ * one call: what is only right on the primary goes there whatever was asked for. 0, TT_E_ARGUMENT,
+ * TT_E_UNSUPPORTED. */
+TT_MUST int tt_plan_mode(const tt_plan *p, int32_t consistency, tt_read_mode *out, tt_error *err);
+/* May it be run outside of a transaction? 0 or TT_E_STATEMENT. */
+TT_MUST int tt_plan_check_outside(const tt_plan *p, tt_error *err);
 /* Do the patterns of the tags fit the statement? 0 or TT_E_ARGUMENT. */
 TT_MUST int tt_plan_check_patterns(const tt_plan *p, tt_error *err);
 void tt_plan_free(tt_plan *p);

@@ -152,6 +152,7 @@ void *tt_prober_main(void *node)
     look l = {.seen = {.applied = tt_buf_init(&c->a)}};
     tt_conn *conn = NULL;
     int failures = 0;
+    bool renew;
     uint64_t turn;
     int64_t pause_ms = 0, interval_ms, timeout_ms;
 
@@ -159,7 +160,13 @@ void *tt_prober_main(void *node)
         pthread_mutex_lock(&c->mu);
         interval_ms = c->settings.database.health.interval_ms;
         timeout_ms = TT_MAX(c->settings.database.health.stale_after_ms, 500);
+        renew = n->renew;
+        n->renew = false;
         pthread_mutex_unlock(&c->mu);
+        if (renew) {
+            tt_conn_close(&c->a, conn);
+            conn = NULL;
+        }
         l.status = TT_DB_OK;
         if (!conn)
             l.status = tt_conn_open(&c->a, &c->watch, &n->target, &conn, &l.error);

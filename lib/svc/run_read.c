@@ -61,8 +61,8 @@ static int read_inside(tt_drive *d, tt_session *s, tt_buf *rows)
     return d->error.code ? d->error.code : TT_E_LOST;
 }
 
-static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info *info,
-                      tt_error *err)
+static int run_inside(tt_drive *d, tt_session *s, const tt_plan *plan, tt_result **out,
+                      tt_read_info *info, tt_error *err)
 {
     tt_client *c = d->c;
     tt_buf rows = tt_buf_init(&c->a);
@@ -73,6 +73,8 @@ static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info 
 
     if (s->tx == TT_TX_DOOMED)
         return refuse_doomed(s, err);
+    if (plan->info.class == TT_SQL_READ_PRIMARY)
+        s->wrote = true; /* it may have: a function, say */
     rc = read_inside(d, s, &rows);
     if (rc != 0) {
         tt_buf_free(&rows);
@@ -171,37 +173,23 @@ static int run_once(tt_drive *d, const tt_read_request *rq, tt_session *s, tt_re
     return rc;
 }
 
-static int apply_call(const tt_call_options *call, tt_read_request *rq, int *timeout_ms,
-                      tt_error *err)
+static int apply_call(const tt_plan *plan, const tt_call_options *call, tt_read_request *rq,
+                      int *timeout_ms, tt_error *err)
 {
     tt_call_options o = TT_CALL_OPTIONS_INIT;
     int rc = tt_abi_take(&o, sizeof(o), call, err);
 
     if (rc == 0)
         rc = tt_timeout_check(o.timeout_ms, err);
+    if (rc == 0 && o.consistency != -1)
+        rc = tt_plan_mode(plan, o.consistency, &rq->mode, err);
     if (rc != 0)
         return rc;
     if (o.timeout_ms)
         *timeout_ms = o.timeout_ms;
-    switch (o.consistency) {
-    case -1:
-        return 0;
-    case TT_COHERENT:
-        rq->mode = TT_READ_COHERENT;
-        return 0;
-    case TT_STRONG:
-        rq->mode = TT_READ_STRONG;
+    if (rq->mode == TT_READ_STRONG)
         rq->cached = false;
-        return 0;
-    case TT_EVENTUAL:
-        rq->mode = TT_READ_EVENTUAL;
-        return 0;
-    case TT_BOUNDED:
-        return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
-    default:
-        return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected -1 or a tt_consistency",
-                       o.consistency);
-    }
+    return 0;
 }
 
 static int run_outside(tt_drive *d, tt_read_request *rq, tt_session *s, tt_result **out,
@@ -223,15 +211,20 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
     tt_read_info told = TT_READ_INFO_INIT;
     int64_t start = tt_client_now(c);
     int timeout_ms = plan->timeout_ms, rc;
-    tt_read_request rq = {.mode = plan->mode, .cached = plan->cached, .ttl_ms = plan->ttl_ms};
+    tt_read_request rq = {.mode = plan->mode,
+                          .cached = plan->cached,
+                          .no_entry = plan->no_entry,
+                          .ttl_ms = plan->ttl_ms};
     tt_work work = {.sql = tt_buf_str(&plan->sql), .params = params, .n_params = n};
     tt_keys keys;
     tt_drive d;
 
     tt_client_count(c, TT_COUNTER_READS, 1);
     rc = tt_keys_make(c, plan, params, n, &keys, err);
+    if (rc == 0 && (!session || session->tx == TT_TX_NONE))
+        rc = tt_plan_check_outside(plan, err);
     if (rc == 0)
-        rc = apply_call(call, &rq, &timeout_ms, err);
+        rc = apply_call(plan, call, &rq, &timeout_ms, err);
     if (rc == 0) {
         rq.entry_key = keys.entry;
         rq.key_bytes = keys.bytes;
@@ -245,7 +238,7 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
             rq.owed = tt_buf_str(&session->owed);
         }
         tt_drive_init(&d, c, rq.deadline_ns, &work);
-        rc = session && session->tx != TT_TX_NONE ? run_inside(&d, session, out, &told, err)
+        rc = session && session->tx != TT_TX_NONE ? run_inside(&d, session, plan, out, &told, err)
                                                   : run_outside(&d, &rq, session, out, &told, err);
         tt_drive_free(&d);
     }

@@ -29,7 +29,9 @@ static void tell(const tt_drive *d, const tt_write_op *op, tt_session *s, tt_wri
     (void)snprintf(told->position, sizeof(told->position), "%.*s",
                    (int)TT_MIN(d->effect.position.n, sizeof(told->position) - 1),
                    d->effect.position.n ? d->effect.position.p : "");
-    if (s && op->position.n)
+    if (s && op->position.failed)
+        tt_session_wrote(s, TT_STR("P"), owed);
+    else if (s && op->position.n)
         tt_session_wrote(s, tt_buf_str(&op->position), owed);
 }
 
@@ -70,6 +72,52 @@ static int before_commit(const tt_error *why, int otherwise)
     return why->code ? why->code : otherwise;
 }
 
+static int gathered_keys(tt_session *s, tt_keys *keys, tt_error *err)
+{
+    tt_str rest = tt_buf_str(&s->tags);
+    int rc = 0;
+
+    tt_keys_init(s->c, keys);
+    while (rest.n && rc == 0)
+        rc = tt_keys_add(s->c, keys, tt_str_cut(&rest, '\n'), err);
+    tt_keys_done(s->c, keys);
+    return rc;
+}
+
+/* A procedure has committed what the transaction had done (`lost`: or may have): that cannot be
+ * taken back. The tags gathered so far are bumped in the background, and the session reads past
+ * older entries until then. */
+static int committed_inside(tt_drive *d, tt_session *s, bool lost, tt_error *err)
+{
+    tt_client *c = s->c;
+    const tt_db_peer *peer = c->driver->peer(s->conn->db);
+    tt_keys keys;
+    int rc = gathered_keys(s, &keys, err);
+
+    if (rc == 0 && c->cached && keys.n_tags > 0) {
+        tt_repair *r;
+
+        pthread_mutex_lock(&c->mu);
+        r = tt_core_repair(&c->core, tt_str_c(peer->identity), peer->connection_id,
+                           tt_nonce_new(c->core.rng), TT_STR("P"), keys.tags, keys.n_tags);
+        if (r)
+            r->kill = lost;
+        pthread_mutex_unlock(&c->mu);
+        if (!r)
+            rc = tt_fail_nomem(err);
+    }
+    tt_keys_free(&keys);
+    tt_session_wrote(s, TT_STR("P"), true);
+    tt_client_note(c, TT_NOTE_BIT(TT_NOTE_UNKNOWN));
+    s->tx = TT_TX_DOOMED;
+    s->doom = TT_E_COMMIT_UNKNOWN;
+    if (lost)
+        return tt_run_error(TT_E_COMMIT_UNKNOWN, &d->error, err);
+    return tt_fail(err, TT_E_COMMIT_UNKNOWN,
+                   "the procedure committed inside the transaction: what was written before that "
+                   "is permanent and cannot be rolled back; run it outside of a transaction");
+}
+
 static int write_inside(tt_drive *d, tt_session *s, const tt_plan *plan, const tt_keys *keys,
                         tt_write_info *told, tt_error *err)
 {
@@ -89,12 +137,16 @@ static int write_inside(tt_drive *d, tt_session *s, const tt_plan *plan, const t
     rc = tt_session_gather(s, keys->names, keys->n_tags, err);
     if (rc != 0)
         return rc;
+    d->effect.position_known = false;
     tt_conn_begin(s->conn, d->deadline_ns);
     status = c->driver->write(s->conn->db, d->work->sql, d->work->params, d->work->n_params,
                               &d->effect, &d->error);
     if (!tt_conn_end(s->conn) && status == TT_DB_LOST)
         (void)tt_fail(&d->error, TT_E_TIMEOUT, "no answer within the deadline");
     s->wrote = true;
+    /* Inside a transaction only a commit has a position. */
+    if (plan->info.may_commit && (d->effect.position_known || status == TT_DB_LOST))
+        return committed_inside(d, s, status == TT_DB_LOST, err);
     if (status != TT_DB_OK) {
         rc = before_commit(&d->error, TT_E_LOST);
         if (status == TT_DB_DEMOTED)
@@ -122,7 +174,7 @@ int tt_run_write(tt_client *c, tt_session *session, const tt_plan *plan, const t
 {
     tt_write_info told = TT_WRITE_INFO_INIT;
     tt_call_options o = TT_CALL_OPTIONS_INIT;
-    tt_write_request rq = {.deadline_ns = 0};
+    tt_write_request rq = {.commits_itself = plan->info.may_commit};
     tt_work work = {.sql = tt_buf_str(&plan->sql),
                     .params = params,
                     .n_params = n,
@@ -141,7 +193,7 @@ int tt_run_write(tt_client *c, tt_session *session, const tt_plan *plan, const t
         rq.deadline_ns = tt_run_deadline(c, o.timeout_ms ? o.timeout_ms : plan->timeout_ms);
         rq.tag_keys = keys.tags;
         rq.n_tags = keys.n_tags;
-        work.tags = keys.names;
+        work.tags = keys.full;
         work.n_tags = keys.n_tags;
         tt_drive_init(&d, c, rq.deadline_ns, &work);
         rc = session && session->tx != TT_TX_NONE
@@ -235,18 +287,6 @@ void tt_run_rollback(tt_session *s)
     leave(s);
 }
 
-static int gathered_keys(tt_session *s, tt_keys *keys, tt_error *err)
-{
-    tt_str rest = tt_buf_str(&s->tags);
-    int rc = 0;
-
-    tt_keys_init(s->c, keys);
-    while (rest.n && rc == 0)
-        rc = tt_keys_add(s->c, keys, tt_str_cut(&rest, '\n'), err);
-    tt_keys_done(keys);
-    return rc;
-}
-
 static int commit_writes(tt_session *s, tt_drive *d, tt_work *work, tt_write_info *told,
                          tt_error *err)
 {
@@ -257,7 +297,7 @@ static int commit_writes(tt_session *s, tt_drive *d, tt_work *work, tt_write_inf
     if (rc == 0) {
         rq.tag_keys = keys.tags;
         rq.n_tags = keys.n_tags;
-        work->tags = keys.names;
+        work->tags = keys.full;
         work->n_tags = keys.n_tags;
         d->conn = s->conn;
         d->commit = true;
@@ -282,6 +322,10 @@ int tt_run_commit(tt_session *s, int timeout_ms, tt_write_info *info, tt_error *
         int doom = s->doom;
 
         tt_run_rollback(s);
+        if (doom == TT_E_COMMIT_UNKNOWN)
+            return tt_fail(err, TT_E_STATE,
+                           "a statement inside the transaction has, or may have, committed what "
+                           "came before it; the rest is rolled back now");
         return tt_fail(err, TT_E_STATE,
                        "the transaction was lost (%s) and is rolled back now; run "
                        "it again from its start",

@@ -488,6 +488,38 @@ START_TEST(what_a_failed_procedure_did_is_seen)
 }
 END_TEST
 
+/* In a transaction a procedure may commit what was written before it. */
+START_TEST(what_a_procedure_committed_inside_is_seen)
+{
+    static const char *const tags[] = {"item:4"};
+    tt_write_options o = TT_WRITE_OPTIONS_INIT;
+    tt_client *c = client_new();
+    tt_session *s = session_of(c);
+    int64_t before = item(c, NULL, 3, NULL);
+
+    ck_assert_int_eq(
+        system("printf 'DELIMITER //\\nUSE %s//\\nDROP PROCEDURE IF EXISTS commits//\\nCREATE "
+               "PROCEDURE commits(w INT) BEGIN UPDATE items SET v = 44 WHERE id = 4; "
+               "IF w THEN COMMIT; END IF; END//\\n' "
+               "\"$TT_DB_SCHEMA\" | \"$TT_SERVERS\" sql \"$TT_SERVERS_DIR\" primary >/dev/null"),
+        0);
+    ck_assert(item_hits(c, 3, before, 10000));
+    o.tags = tags;
+    o.n_tags = 1;
+    EXPECT(tt_begin(s, NULL, &err), 0);
+    ck_assert_int_eq(item_put(c, s, 3, before + 1), TT_INVALIDATED_AT_COMMIT);
+    EXPECT(tt_query_write(c, s, "CALL commits(0)", NULL, 0, &o, NULL, &err), 0);
+    EXPECT(tt_query_write(c, s, "CALL commits(1)", NULL, 0, &o, NULL, &err), TT_E_COMMIT_UNKNOWN);
+    ck_assert_int_eq(tt_session_in_transaction(s), 2);
+    EXPECT(tt_rollback(s, &err), 0);
+    ck_assert_int_eq(item(c, s, 3, NULL), before + 1);
+    ck_assert(item_hits(c, 4, 44, 10000));
+    ck_assert(item_hits(c, 3, before + 1, 10000));
+    tt_session_free(s);
+    tt_client_close(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("api_tx");
@@ -497,6 +529,7 @@ int main(void)
     tcase_add_checked_fixture(t, items_new, NULL);
     tcase_add_test(t, write_times_out);
     tcase_add_test(t, what_a_failed_procedure_did_is_seen);
+    tcase_add_test(t, what_a_procedure_committed_inside_is_seen);
     tcase_add_test(t, write_times_out_somewhere);
     tcase_add_test(t, read_times_out);
     tcase_add_test(t, lock_wait_of_the_server);

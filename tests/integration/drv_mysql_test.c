@@ -346,6 +346,40 @@ START_TEST(connections_that_fail)
 }
 END_TEST
 
+/* What results depend on is the same after a reset. */
+START_TEST(settings_are_pinned)
+{
+    tt_db_target t = target_of("PRIMARY");
+    tt_db_conn *c = NULL;
+    tt_error e = TT_ERROR_INIT;
+
+    t.time_zone = "+05:30";
+    ck_assert_msg(db->connect(libc, &t, &c, &e) == TT_DB_OK, "%s", e.message);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(number(c, "SELECT @@session.time_zone = '+05:30'"), 1);
+        ck_assert_int_eq(number(c, "SELECT @@session.sql_mode = @@global.sql_mode"), 1);
+        ck_assert_int_eq(db->reset(c, &e), TT_DB_OK);
+    }
+    db->close(c);
+    if (is_mariadb()) {
+        int64_t before;
+
+        t.time_zone = NULL;
+        ck_assert(
+            servers_do("sql", "primary 'SET GLOBAL sql_mode = \"ORACLE,STRICT_ALL_TABLES\"'"));
+        ck_assert_int_eq(db->connect(libc, &t, &c, &e), TT_DB_OK);
+        before = number(c, "SELECT FIND_IN_SET('ORACLE', @@session.sql_mode)");
+        ck_assert_int_eq(
+            number(c, "SELECT FIND_IN_SET('STRICT_ALL_TABLES', @@session.sql_mode) > 0"), 1);
+        db->close(c);
+        ck_assert(servers_do("sql", "primary 'SET GLOBAL sql_mode = DEFAULT'"));
+        ck_assert_int_eq(before, 0);
+    }
+    t.time_zone = "x' , autocommit = '0";
+    refused_connect(&t, TT_DB_LOCAL, TT_E_CONFIG);
+}
+END_TEST
+
 /* ---- killing, aborting, losing ---- */
 
 typedef struct waiter {
@@ -629,6 +663,7 @@ END_TEST
 
 static void add_reads(TCase *t)
 {
+    tcase_add_test(t, settings_are_pinned);
     tcase_add_test(t, no_rows_are_a_result);
     tcase_add_test(t, reading_never_executes_a_change);
     tcase_add_test(t, limits_leave_the_link_usable);

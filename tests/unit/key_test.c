@@ -1,5 +1,7 @@
 #include "unit/suite.h"
 
+#include <stdio.h>
+
 #include "base/rng.h"
 #include "core/key.h"
 #include "unit/oom.h"
@@ -210,6 +212,67 @@ START_TEST(patterns_expand)
 }
 END_TEST
 
+START_TEST(numbers_have_a_point_in_every_locale)
+{
+    static const char *const cases[][2] = {{"1,5", "1.5"},
+                                           {"-1.5e-07", "-1.5e-07"},
+                                           {"1\xd9\xab"
+                                            "5",
+                                            "1.5"},
+                                           {"inf", "inf"},
+                                           {"-nan", "-nan"},
+                                           {"42", "42"}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "%s", cases[i][0]);
+        tt_key_plain_number(text);
+        ck_assert_str_eq(text, cases[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(tags_of_tables_get_their_schema)
+{
+    tt_buf long_name = tt_buf_init(&tt_allocator_libc), out = tt_buf_init(&tt_allocator_libc);
+    tt_buf pattern = tt_buf_init(&tt_allocator_libc), same = tt_buf_init(&tt_allocator_libc);
+    char name[64];
+
+    ck_assert(tt_tag_is_relative(TT_STR("table:t")));
+    ck_assert(!tt_tag_is_relative(TT_STR("table:a.t")));
+    ck_assert(!tt_tag_is_relative(TT_STR("table:")));
+    ck_assert(!tt_tag_is_relative(TT_STR("tables:t")));
+    ck_assert_uint_eq(tt_tag_name(TT_STR("A.b c%"), name, sizeof(name)), 12);
+    ck_assert_mem_eq(name, "a%2Eb%20c%25", 12);
+    ck_assert_uint_eq(tt_tag_name(TT_STR("abcdef"), name, 4), 2);
+    tt_tag_resolve(TT_STR("table:t"), TT_STR("a"), &out);
+    ck_assert(tt_str_eq(tt_buf_str(&out), TT_STR("table:a.t")));
+    /* One that becomes too long is cut as if it had been given with its schema. */
+    tt_buf_puts(&long_name, "table:");
+    tt_buf_puts(&pattern, "table:{1}");
+    for (int i = 0; i < 190; i++)
+        tt_buf_put_char(&long_name, 'x');
+    tt_buf_clear(&out);
+    tt_tag_resolve(tt_buf_str(&long_name), TT_STR("schema"), &out);
+    tt_buf_puts(&same, "schema.");
+    tt_buf_put(&same, long_name.p + 6, 190);
+    {
+        tt_key_value value = {TT_KEY_TEXT, tt_buf_str(&same)};
+        tt_buf expanded = tt_buf_init(&tt_allocator_libc);
+
+        ck_assert_int_eq(tt_tag_expand(tt_buf_str(&pattern), &value, 1, &expanded, NULL), 0);
+        ck_assert_uint_eq(out.n, TT_KEY_TAG_MAX);
+        ck_assert(tt_str_eq(tt_buf_str(&out), tt_buf_str(&expanded)));
+        tt_buf_free(&expanded);
+    }
+    tt_buf_free(&same);
+    tt_buf_free(&pattern);
+    tt_buf_free(&out);
+    tt_buf_free(&long_name);
+}
+END_TEST
+
 START_TEST(long_tags_end_in_a_hash)
 {
     tt_key_value exact = {TT_KEY_TEXT, {X100 X100, 198}}, over = {TT_KEY_TEXT, {X100 X100, 199}};
@@ -272,6 +335,8 @@ int main(void)
     tcase_add_test(t, key_texts);
     tcase_add_test(t, names_are_valid_or_not);
     tcase_add_test(t, patterns_expand);
+    tcase_add_test(t, numbers_have_a_point_in_every_locale);
+    tcase_add_test(t, tags_of_tables_get_their_schema);
     tcase_add_test(t, long_tags_end_in_a_hash);
     tcase_add_test(t, memory_may_run_out_anywhere);
     return suite_run("key", t);

@@ -474,6 +474,28 @@ static void describe_tables(const tt_sql_info *info, tt_buf *out)
         tt_buf_puts(out, " !");
 }
 
+START_TEST(what_may_commit_is_told)
+{
+    static const struct {
+        const char *sql;
+        bool may;
+    } cases[] = {{"CALL p()", true},
+                 {"TRUNCATE t", true},
+                 {"ALTER TABLE t ADD x INT", true},
+                 {"UPDATE t SET a = 1", false},
+                 {"INSERT INTO t VALUES (f())", false},
+                 {"SELECT 1", false},
+                 {"DO f()", false}};
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        tt_sql_info info;
+
+        tt_sql_inspect(tt_str_c(cases[i].sql), TT_FAMILY_UNKNOWN, &info);
+        ck_assert_msg(info.may_commit == cases[i].may, "%s", cases[i].sql);
+    }
+}
+END_TEST
+
 START_TEST(tables_are_found)
 {
     static const struct {
@@ -517,6 +539,9 @@ START_TEST(tables_are_found)
         {"WITH RECURSIVE x (a) AS (SELECT 1 UNION SELECT a FROM x, t) SELECT * FROM x", "t"},
         {"WITH x AS (SELECT 1), y AS (SELECT * FROM x, t) SELECT * FROM y JOIN x", "t"},
         {"WITH x AS (SELECT 1) SELECT * FROM db.x", "db.x"},
+        {"(WITH x AS (SELECT id FROM y) SELECT id FROM x) UNION SELECT id FROM x", "y x"},
+        {"((WITH x AS (SELECT id FROM y) SELECT id FROM x) UNION (SELECT id FROM x))", "y x"},
+        {"(WITH x AS (SELECT id FROM y) (SELECT id FROM x) UNION (SELECT id FROM x))", "y"},
         {"SELECT * FROM (WITH x AS (SELECT * FROM t) SELECT * FROM x) y", "t x"},
         {"SELECT * FROM a1,a2,a3,a4,a5,a6,a7,a8,a9,b1,b2,b3,b4,b5,b6,b7",
          "a1 a2 a3 a4 a5 a6 a7 a8 a9 b1 b2 b3 b4 b5 b6 b7"},
@@ -802,6 +827,7 @@ int main(void)
     tcase_add_test(t, the_table_of_functions_is_sorted);
     tcase_add_test(t, parameters_are_counted);
     tcase_add_test(t, depth_is_limited);
+    tcase_add_test(t, what_may_commit_is_told);
     tcase_add_test(t, tables_are_found);
     tcase_add_test(t, normal_forms);
     tcase_add_test(t, normal_forms_keep_what_matters);

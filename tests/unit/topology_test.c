@@ -123,6 +123,28 @@ START_TEST(a_new_term_forgets_what_was_applied)
 }
 END_TEST
 
+START_TEST(nobody_serves_unknown_history)
+{
+    tt_buf many = tt_buf_init(&tt_allocator_libc);
+    tt_nonce term = {.c = "term"};
+    uint64_t random = 1;
+    tt_topology t;
+
+    set_up(&t);
+    ck_assert_int_eq(tt_topology_choose(&t, TT_STR("P"), 0, true, NULL, &random, 1200 * MS).node,
+                     -1);
+    /* A position of more sources than a barrier may have is no barrier. */
+    tt_barrier_write(term, TT_STR("0-1:5"), &many);
+    for (int i = 2; i < 400; i++)
+        tt_buf_printf(&many, ",0-%d:5", i);
+    ck_assert(tt_barrier_parse(tt_buf_str(&many)).p);
+    ck_assert_int_eq(
+        tt_topology_choose(&t, tt_buf_str(&many), 0, true, NULL, &random, 1200 * MS).node, -1);
+    tt_buf_free(&many);
+    tt_topology_free(&t);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("topology");
@@ -130,5 +152,6 @@ int main(void)
     tcase_add_test(t, the_faster_replica_is_preferred);
     tcase_add_test(t, one_slow_read_does_not_keep_a_replica_out_for_good);
     tcase_add_test(t, a_new_term_forgets_what_was_applied);
+    tcase_add_test(t, nobody_serves_unknown_history);
     return suite_run("topology", t);
 }
