@@ -82,9 +82,11 @@ static inline void fake_reset(void)
 
 static inline void fake_say(int server, tt_str text)
 {
+    char name[TT_SOURCE_MAX + 1];
+
+    memcpy(name, fake.servers[server].identity, sizeof(name));
     if (fake.n_log < FAKE_LOG)
-        (void)snprintf(fake.log[fake.n_log++], FAKE_TEXT, "%s: %.*s", fake.servers[server].identity,
-                       (int)text.n, text.p);
+        (void)snprintf(fake.log[fake.n_log++], FAKE_TEXT, "%s: %.*s", name, (int)text.n, text.p);
 }
 
 /* Was this said to that server? */
