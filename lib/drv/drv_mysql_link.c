@@ -262,6 +262,20 @@ static tt_db_status learn_peer(tt_db_conn *c, tt_error *err)
     return status;
 }
 
+/* Connector/C goes on without TLS when the server has none, unless it checks certificates. */
+static tt_db_status check_tls(tt_db_conn *c, const char *mode, tt_error *err)
+{
+    if (!mode || is(mode, "off") || mysql_get_ssl_cipher(&c->mysql))
+        return TT_DB_OK;
+    (void)tt_fail(
+        err, TT_E_DENIED,
+        "database.tls.mode is %s, but the server offers no TLS: give it a certificate, or "
+        "choose another mode",
+        mode);
+    tt_error_set_node(err, c->node);
+    return TT_DB_UNSENT;
+}
+
 static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *err)
 {
     const char *charset = t->charset ? t->charset : "utf8mb4";
@@ -285,7 +299,8 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
     c->fd = socket_of(&c->mysql);
     c->peer.connection_id = mysql_thread_id(&c->mysql);
     learn_version(&c->peer, mysql_get_server_info(&c->mysql));
-    if (tt_mysql_make_arm(c, charset, err) != 0)
+    status = check_tls(c, t->tls_mode, err);
+    if (status == TT_DB_OK && tt_mysql_make_arm(c, charset, err) != 0)
         status = tt_mysql_local(c, TT_E_NOMEM, err);
     if (status == TT_DB_OK)
         status = tt_mysql_arm(c, err);

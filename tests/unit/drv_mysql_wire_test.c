@@ -1,0 +1,66 @@
+/* The database driver against a server that misbehaves on demand. */
+#include "unit/suite.h"
+
+#include "drv/db.h"
+#include "support/fake_mysql.h"
+
+static const tt_db_driver *const db = &tt_db_driver_linked;
+
+static tt_db_target target_of(const fake_mysql *s)
+{
+    return (tt_db_target){.host = "127.0.0.1",
+                          .port = s->port,
+                          .user = "u",
+                          .password = "",
+                          .schema = "d",
+                          .tls_mode = "off",
+                          .connect_timeout_ms = 1000,
+                          .max_statements = 4};
+}
+
+static tt_db_status open_to(const tt_db_target *t, tt_db_conn **c, tt_error *e)
+{
+    return db->connect(&tt_allocator_libc, t, c, e);
+}
+
+START_TEST(a_connection_can_be_made)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+
+    ck_assert_msg(open_to(&t, &c, &e) == TT_DB_OK, "%s", e.message);
+    ck_assert_str_eq(db->peer(c)->identity, "11111111-2222-3333-4444-555555555555");
+    db->close(c);
+    fake_stop(s);
+}
+END_TEST
+
+static const char *const strict[] = {"require", "verify_ca", "verify"};
+
+START_TEST(tls_that_is_required_is_had)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+
+    t.tls_mode = strict[_i];
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_UNSENT);
+    ck_assert_ptr_null(c);
+    ck_assert_int_ne(e.code, 0);
+    ck_assert_int_eq(atomic_load(&s->commands), 0);
+    fake_stop(s);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("drv_mysql_wire");
+
+    tcase_set_timeout(t, 30);
+    tcase_add_test(t, a_connection_can_be_made);
+    tcase_add_loop_test(t, tls_that_is_required_is_had, 0, (int)TT_COUNT(strict));
+    return suite_run("drv_mysql_wire", t);
+}
