@@ -144,11 +144,20 @@ static int socket_of(MYSQL *mysql)
     return (int)mysql_get_socket(mysql);
 }
 
+/* It asks the server for its key by itself, where one is needed. But it would say the password in
+ * clear to any server that asks for it (mysql_clear_password, dialog): that is for connections
+ * whose certificate is checked, the only ones that are TLS for certain before that question. */
 static int set_password_exchange(MYSQL *mysql, const char *tls_mode)
 {
+#if MARIADB_PACKAGE_VERSION_ID >= 30300
+    if (!is(tls_mode, "verify_ca") && !is(tls_mode, "verify"))
+        return mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+                              "mysql_native_password,client_ed25519,caching_sha2_password,"
+                              "sha256_password,auth_gssapi_client,parsec");
+#endif
     (void)mysql;
     (void)tls_mode;
-    return 0; /* asks the server for its key by itself */
+    return 0;
 }
 
 #else

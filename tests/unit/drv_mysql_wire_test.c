@@ -55,6 +55,26 @@ START_TEST(tls_that_is_required_is_had)
 }
 END_TEST
 
+static const char *const clear[] = {"mysql_clear_password", "dialog"};
+
+START_TEST(no_password_is_said_in_clear)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+
+    s->ask = clear[_i];
+    t.password = "secret";
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_UNSENT);
+    ck_assert_ptr_null(memmem(s->told, sizeof(s->told), "secret", 6));
+    t.tls_mode = NULL;
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_UNSENT);
+    ck_assert_ptr_null(memmem(s->told, sizeof(s->told), "secret", 6));
+    fake_stop(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("drv_mysql_wire");
@@ -62,5 +82,6 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_test(t, a_connection_can_be_made);
     tcase_add_loop_test(t, tls_that_is_required_is_had, 0, (int)TT_COUNT(strict));
+    tcase_add_loop_test(t, no_password_is_said_in_clear, 0, (int)TT_COUNT(clear));
     return suite_run("drv_mysql_wire", t);
 }
