@@ -41,14 +41,6 @@ static tt_pool_config config_of(const tt_nodepool_options *o)
                             .max_lifetime_ns = o->max_lifetime_ms * TT_NS_PER_MS};
 }
 
-void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options)
-{
-    atomic_store(&p->wait_timeout_ms, options->wait_timeout_ms);
-    pthread_mutex_lock(&p->mu);
-    p->pool.config = config_of(options);
-    pthread_mutex_unlock(&p->mu);
-}
-
 int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_watch *watch,
                     const tt_db_target *target, const tt_nodepool_options *options,
                     tt_nodepool **out)
@@ -108,6 +100,16 @@ static void settle_and_unlock(tt_nodepool *p)
         tt_conn_free(p->a, conn_of(slot));
     }
     pthread_mutex_unlock(&p->mu);
+}
+
+void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options)
+{
+    tt_pool_config config = config_of(options);
+
+    atomic_store(&p->wait_timeout_ms, options->wait_timeout_ms);
+    pthread_mutex_lock(&p->mu);
+    tt_pool_change(&p->pool, &config, tt_now_ns(p->clock));
+    settle_and_unlock(p);
 }
 
 void tt_nodepool_free(tt_nodepool *p, bool forked)
@@ -183,13 +185,19 @@ static tt_db_status open_in_place(tt_nodepool *p, caller *c, tt_conn **out, tt_e
 
 static tt_db_status refuse(tt_nodepool *p, bool full, tt_error *err)
 {
+    int max, max_waiters;
+
+    pthread_mutex_lock(&p->mu);
+    max = p->pool.config.max;
+    max_waiters = p->pool.config.max_waiters;
+    pthread_mutex_unlock(&p->mu);
     (void)tt_fail(err, TT_E_BUSY,
                   full
                       ? "all %d connections are in use and %d callers are waiting: raise "
                         "database.pool.max or max_waiters, or send less"
                       : "all %d connections stayed in use for database.pool.wait_timeout, or until "
                         "the deadline (%d callers may wait)",
-                  p->pool.config.max, p->pool.config.max_waiters);
+                  max, max_waiters);
     return TT_DB_LOCAL;
 }
 
