@@ -25,7 +25,6 @@
 
 #define TICK_MS 10
 #define RECV_BYTES (64 * 1024)
-#define REPLY_BYTES_MAX ((size_t)512 * 1024 * 1024)
 #define PORT_TEXT_BYTES 8
 
 struct tt_cache_conn {
@@ -385,10 +384,9 @@ static int introduce(tt_cache_conn *c, const tt_cache_target *t, const tt_clock 
 static int connect_conn(tt_cache_conn *c, const tt_clock *clock, const tt_cache_target *t,
                         int64_t deadline_ns, tt_error *err)
 {
-    size_t max = TT_MIN(t->reply_bytes_max, REPLY_BYTES_MAX);
     int rc;
 
-    c->reader = tt_cache_reader_new(c->a, max ? max : REPLY_BYTES_MAX);
+    c->reader = tt_cache_reader_new(c->a, tt_cache_reply_bytes(t->reply_bytes_max));
     if (!c->reader)
         return tt_fail_nomem(err);
     rc = t->socket ? open_unix(t->socket, clock, deadline_ns, &c->fd, err)

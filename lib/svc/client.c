@@ -131,6 +131,12 @@ static int add_nodes(tt_client *c, tt_error *err)
     return rc;
 }
 
+/* An entry, and the tags beside it. */
+static size_t reply_bytes(const struct tt_settings *s)
+{
+    return (size_t)s->cache.entry_max_bytes * 2 + (1 << 20);
+}
+
 static int open_links(tt_client *c, tt_error *err)
 {
     const struct tt_settings *s = &c->settings;
@@ -151,7 +157,7 @@ static int open_links(tt_client *c, tt_error *err)
     target.password = c->redis_password.p;
     target.db = c->redis.db;
     target.script = tt_cache_script();
-    target.reply_bytes_max = (size_t)s->cache.entry_max_bytes * 2 + (1 << 20);
+    target.reply_bytes_max = reply_bytes(s);
     rc = tt_link_set_new(&c->a, &c->clock, &c->log, &target, &options, &c->links, err);
     if (rc == 0)
         c->cache = tt_link_cache(c->links);
@@ -204,6 +210,8 @@ void tt_client_apply_locked(tt_client *c)
                                           ? TT_MIN(s->cache.entry_max_bytes,
                                                    s->cache.local.max_bytes / (4 * TT_LOCAL_SHARDS))
                                           : s->cache.entry_max_bytes);
+    if (c->links)
+        tt_link_limit(c->links, reply_bytes(s));
     c->core.cfg.intent = s->cache.write_policy == TT_CONF_WRITE_INTENT;
     /* Not before its table is there: the keeper sees to that. */
     c->core.cfg.defer = c->deferred && s->cache.when_unavailable == TT_CONF_AWAY_DEFER;

@@ -54,6 +54,8 @@ bool tt_link_drain(tt_link_set *s, int64_t deadline_ns);
 TT_MUST int tt_link_open(tt_link_set *s, int64_t deadline_ns, tt_error *err);
 /* Who answers now; false when no connection is open. */
 bool tt_link_peer(tt_link_set *s, tt_cache_peer *out);
+/* Another reply_bytes_max (drv/cache.h) from now on. Any thread. */
+void tt_link_limit(tt_link_set *s, size_t reply_bytes_max);
 /* The set as svc sees it. */
 tt_cache tt_link_cache(tt_link_set *s);
 
