@@ -303,19 +303,29 @@ static tt_str text_of(const tt_answers *answers, int index)
     return answers->replies[index].text;
 }
 
+/* Servers quote in an error what they did not understand, which may be the password: of the answer
+ * to AUTH only the first word, which is the kind of error, is passed on. */
+static tt_str quotable(const intro *i, int k, tt_str text)
+{
+    if (k == i->auth)
+        text = tt_str_cut(&text, ' ');
+    return tt_str_n(text.p, TT_MIN(text.n, k == i->auth ? (size_t)16 : (size_t)200));
+}
+
 /* No command may have been refused but INFO memory. */
 static int check_errors(const intro *i, const tt_answers *answers, tt_error *err)
 {
     for (int k = 0; k < answers->n; k++) {
         const tt_reply *r = &answers->replies[k];
+        tt_str text = quotable(i, k, r->text);
         bool denied;
 
         if (r->kind != TT_REPLY_ERROR || k == i->memory)
             continue;
         denied = k == i->auth || tt_str_has_prefix(r->text, TT_STR("NOAUTH")) ||
                  tt_str_has_prefix(r->text, TT_STR("NOPERM"));
-        return tt_fail(err, denied ? TT_E_DENIED : TT_E_CACHE_UNAVAILABLE, "cache: %.*s",
-                       (int)TT_MIN(r->text.n, (size_t)200), r->text.p);
+        return tt_fail(err, denied ? TT_E_DENIED : TT_E_CACHE_UNAVAILABLE, "cache: %s%.*s",
+                       k == i->auth ? "AUTH was refused: " : "", (int)text.n, text.p);
     }
     return 0;
 }

@@ -1,5 +1,10 @@
 #include "unit/suite.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "drv/cache.h"
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
@@ -398,6 +403,52 @@ START_TEST(a_caller_without_memory_harms_only_itself)
 }
 END_TEST
 
+/* ---- introduction --------------------------------------------------------------------------- */
+
+/* Quotes the whole of what it was told as AUTH, as some servers do. */
+static void *refuse_all(void *listener)
+{
+    static const char answer[] =
+        "-ERR unknown command `AUTH`, with args beginning with: `hunter2secret`\r\n"
+        "$-1\r\n$-1\r\n$-1\r\n";
+    int fd = accept(*(int *)listener, NULL, NULL);
+    char bytes[1024];
+
+    (void)!recv(fd, bytes, sizeof(bytes), 0);
+    (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+    (void)!recv(fd, bytes, sizeof(bytes), 0);
+    (void)close(fd);
+    return NULL;
+}
+
+START_TEST(the_password_is_not_passed_on)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    tt_cache_target target = {.host = "127.0.0.1", .password = "hunter2secret"};
+    int64_t deadline = tt_now_ns(&tt_clock_system) + 10 * TT_NS_PER_S;
+    tt_cache_conn *c = NULL;
+    tt_error e = TT_ERROR_INIT;
+    socklen_t n = sizeof(a);
+    pthread_t thread;
+
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&a, n), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+    target.port = ntohs(a.sin_port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, refuse_all, &listener), 0);
+    ck_assert_int_eq(
+        tt_cache_connect(&tt_allocator_libc, &tt_clock_system, &target, deadline, &c, &e),
+        TT_E_DENIED);
+    ck_assert_ptr_null(c);
+    ck_assert_ptr_null(strstr(e.message, "hunter2"));
+    ck_assert_ptr_nonnull(strstr(e.message, "AUTH"));
+    ck_assert_ptr_nonnull(strstr(e.message, "ERR"));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    (void)close(listener);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("redis_wire");
@@ -414,5 +465,6 @@ int main(void)
     tcase_add_test(t, a_text_that_is_too_large_is_no_answer);
     tcase_add_test(t, the_cap_is_for_a_batch_as_a_whole);
     tcase_add_test(t, a_caller_without_memory_harms_only_itself);
+    tcase_add_test(t, the_password_is_not_passed_on);
     return suite_run("redis_wire", t);
 }
