@@ -80,9 +80,10 @@ typedef struct tt_db_driver {
     void (*close)(tt_db_conn *c);
     const tt_db_peer *(*peer)(const tt_db_conn *c);
 
-    /* Any thread, at any time between connect and close: end the call in progress, as lost. */
+    /* Any thread, at any time between connect and close: end the call in progress, as lost; those
+     * that follow are refused, as unsent. */
     void (*abort)(tt_db_conn *c);
-    /* Forget an abort that came too late; false when the link is unusable. */
+    /* False when the link is unusable, as far as the socket shows. */
     bool (*usable)(const tt_db_conn *c);
     /* Is the link known to be lost? The part of `usable` that does not look at the socket. */
     bool (*broken)(const tt_db_conn *c);

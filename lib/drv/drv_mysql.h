@@ -93,7 +93,7 @@ typedef struct tt_mysql_statement {
 
 /* ---- connections ---- */
 
-/* Who may shut the socket down: an abort acts only on a call in progress. */
+/* Who may shut the socket down. An abort is for good, whether a call is in progress or not. */
 typedef enum tt_mysql_call_state {
     CALL_NONE,
     CALL_RUNS,
@@ -146,7 +146,8 @@ extern const char tt_mysql_library[];
 
 /* ---- drv_mysql_call.c ---- */
 
-/* Every call to the client library stands between these two. `begin` refuses a broken link. */
+/* Every call to the client library stands between these two. `begin` refuses a link that is
+ * broken, or was aborted since. */
 tt_db_status tt_mysql_begin(tt_db_conn *c, tt_error *err);
 tt_db_status tt_mysql_end(tt_db_conn *c, tt_db_status status);
 bool tt_mysql_aborted(const tt_db_conn *c);

@@ -412,9 +412,10 @@ START_TEST(an_abort_ends_a_call)
     ck_assert_int_eq(w.status, TT_DB_LOST);
     ck_assert(!db->usable(w.c));
     ck_assert_int_eq(db->ping(w.c, &w.e), TT_DB_UNSENT);
-    db->abort(holder); /* too late for the call before: nothing happens */
-    run(holder, "COMMIT");
-    ck_assert(db->usable(holder));
+    db->abort(holder); /* between two calls: the next one does not begin */
+    ck_assert(!db->usable(holder) && db->broken(holder));
+    ck_assert_int_eq(db->command(holder, "COMMIT", NULL, &w.e), TT_DB_UNSENT);
+    ck_assert_int_eq(w.e.code, TT_E_LOST);
     db->close(w.c);
     db->close(holder);
 }

@@ -75,6 +75,29 @@ START_TEST(no_password_is_said_in_clear)
 }
 END_TEST
 
+START_TEST(an_abort_between_two_calls_is_not_forgotten)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+    int commands;
+
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_OK);
+    ck_assert_int_eq(db->command(c, "BEGIN", NULL, &e), TT_DB_OK);
+    commands = atomic_load(&s->commands);
+    db->abort(c);
+    db->abort(c);
+    ck_assert(db->broken(c) && !db->usable(c));
+    ck_assert_int_eq(db->command(c, "COMMIT", NULL, &e), TT_DB_UNSENT);
+    ck_assert_int_eq(e.code, TT_E_LOST);
+    ck_assert_int_eq(db->ping(c, &e), TT_DB_UNSENT);
+    ck_assert_int_eq(atomic_load(&s->commands), commands);
+    db->close(c);
+    fake_stop(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("drv_mysql_wire");
@@ -83,5 +106,6 @@ int main(void)
     tcase_add_test(t, a_connection_can_be_made);
     tcase_add_loop_test(t, tls_that_is_required_is_had, 0, (int)TT_COUNT(strict));
     tcase_add_loop_test(t, no_password_is_said_in_clear, 0, (int)TT_COUNT(clear));
+    tcase_add_test(t, an_abort_between_two_calls_is_not_forgotten);
     return suite_run("drv_mysql_wire", t);
 }
