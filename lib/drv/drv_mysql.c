@@ -166,6 +166,7 @@ static const tt_db_peer *drv_peer(const tt_db_conn *c)
 const tt_db_driver tt_db_driver_linked = {
     .name = tt_mysql_library,
     .connect = tt_mysql_connect,
+    .ready = tt_mysql_ready,
     .close = tt_mysql_close,
     .peer = drv_peer,
     .abort = tt_mysql_abort,

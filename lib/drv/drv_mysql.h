@@ -141,6 +141,7 @@ void tt_mysql_guard(tt_db_conn *c);
 void tt_mysql_unguard(tt_db_conn *c, bool failed);
 tt_db_status tt_mysql_connect(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,
                               tt_error *err);
+tt_db_status tt_mysql_ready(tt_db_conn *c, tt_error *err);
 void tt_mysql_close(tt_db_conn *c);
 extern const char tt_mysql_library[];
 

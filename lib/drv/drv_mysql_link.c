@@ -311,11 +311,20 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
     status = check_tls(c, t->tls_mode, err);
     if (status == TT_DB_OK && tt_mysql_make_arm(c, charset, err) != 0)
         status = tt_mysql_local(c, TT_E_NOMEM, err);
-    if (status == TT_DB_OK)
-        status = tt_mysql_arm(c, err);
     status = tt_mysql_end(c, status);
     c->guard_sigpipe = needs_guard(&c->mysql);
-    return status == TT_DB_OK ? learn_peer(c, err) : status;
+    return status;
+}
+
+tt_db_status tt_mysql_ready(tt_db_conn *c, tt_error *err)
+{
+    tt_db_status status = tt_mysql_begin(c, err);
+
+    if (status == TT_DB_OK)
+        status = tt_mysql_end(c, tt_mysql_arm(c, err));
+    if (status == TT_DB_OK)
+        status = learn_peer(c, err);
+    return status == TT_DB_OK || status == TT_DB_LOCAL ? status : TT_DB_UNSENT;
 }
 
 tt_db_status tt_mysql_connect(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,

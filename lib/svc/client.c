@@ -194,7 +194,7 @@ static int init_locks(tt_client *c)
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&c->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
-    return tt_watch_init(&c->watch, c->driver);
+    return tt_watch_init(&c->watch, c->driver, &c->clock);
 }
 
 void tt_client_apply_locked(tt_client *c)

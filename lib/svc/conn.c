@@ -4,10 +4,11 @@
 
 #define ABORTED INT64_C(-1)
 
-int tt_watch_init(tt_watch *w, const tt_db_driver *driver)
+int tt_watch_init(tt_watch *w, const tt_db_driver *driver, const tt_clock *clock)
 {
     tt_list_init(&w->conns);
     w->driver = driver;
+    w->clock = clock;
     return pthread_mutex_init(&w->mu, NULL) == 0 ? 0 : TT_E_NOMEM;
 }
 
@@ -42,9 +43,36 @@ void tt_watch_forked(tt_watch *w)
     (void)pthread_mutex_init(&w->mu, NULL);
 }
 
-tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
-                          tt_conn **out, tt_error *err)
+/* Log in, and from then on under watch. */
+static tt_db_status connect_until(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
+                                  int64_t until_ns, tt_conn *c, tt_error *err)
 {
+    tt_db_target t = *target;
+    tt_db_status status;
+
+    t.connect_timeout_ms = tt_until_ms(tt_now_ns(w->clock), until_ns);
+    if (t.connect_timeout_ms == 0)
+        return TT_DB_UNSENT;
+    status = w->driver->connect(a, &t, &c->db, err);
+    if (status != TT_DB_OK)
+        return status;
+    c->watch = w;
+    pthread_mutex_lock(&w->mu);
+    tt_list_append(&w->conns, &c->watched);
+    pthread_mutex_unlock(&w->mu);
+    tt_conn_begin(c, until_ns);
+    status = w->driver->ready(c->db, err);
+    if (!tt_conn_end(c) && status == TT_DB_OK)
+        status = TT_DB_UNSENT;
+    if (status != TT_DB_OK)
+        tt_conn_shut(c);
+    return status;
+}
+
+tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
+                          int64_t deadline_ns, tt_conn **out, tt_error *err)
+{
+    int64_t limit_ns = tt_now_ns(w->clock) + target->connect_timeout_ms * TT_NS_PER_MS;
     tt_conn *c = tt_new(a, sizeof(*c));
     tt_db_status status;
 
@@ -52,17 +80,20 @@ tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target
         (void)tt_fail_nomem(err);
         return TT_DB_LOCAL;
     }
-    status = w->driver->connect(a, target, &c->db, err);
-    if (status != TT_DB_OK) {
-        tt_del(a, c);
-        return status;
+    status = connect_until(a, w, target, TT_MIN(deadline_ns, limit_ns), c, err);
+    if (status == TT_DB_OK) {
+        *out = c;
+        return TT_DB_OK;
     }
-    c->watch = w;
-    pthread_mutex_lock(&w->mu);
-    tt_list_append(&w->conns, &c->watched);
-    pthread_mutex_unlock(&w->mu);
-    *out = c;
-    return TT_DB_OK;
+    tt_conn_free(a, c);
+    if (tt_now_ns(w->clock) < TT_MIN(deadline_ns, limit_ns) || status == TT_DB_LOCAL)
+        return status;
+    if (limit_ns <= deadline_ns) {
+        (void)tt_fail(err, TT_E_UNAVAILABLE, "no answer within database.connect_timeout");
+        return TT_DB_UNSENT;
+    }
+    (void)tt_fail(err, TT_E_TIMEOUT, "the deadline passed while a connection was being made");
+    return TT_DB_LOCAL;
 }
 
 void tt_conn_shut(tt_conn *c)

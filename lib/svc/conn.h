@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "core/pool.h"
 #include "drv/db.h"
@@ -21,6 +22,7 @@ typedef struct tt_watch {
     pthread_mutex_t mu;
     tt_link conns; /* guarded by mu: every open tt_conn */
     const tt_db_driver *driver;
+    const tt_clock *clock;
 } tt_watch;
 
 typedef struct tt_conn {
@@ -32,16 +34,19 @@ typedef struct tt_conn {
     bool aborted; /* of its user: not to be used again */
 } tt_conn;
 
-int tt_watch_init(tt_watch *w, const tt_db_driver *driver);
+/* `driver` and `clock` are borrowed. */
+int tt_watch_init(tt_watch *w, const tt_db_driver *driver, const tt_clock *clock);
 void tt_watch_free(tt_watch *w);
 /* Abort what is late. Returns when to look again: the earliest deadline, or INT64_MAX. */
 int64_t tt_watch_tick(tt_watch *w, int64_t now_ns);
 /* The child of a fork. */
 void tt_watch_forked(tt_watch *w);
 
-/* Connect; blocks up to the target's connect timeout. */
+/* Connect; blocks up to the target's connect timeout, or until `deadline_ns`: then TT_DB_LOCAL with
+ * TT_E_TIMEOUT, for the node may be well. Before the login is through this is kept to the second
+ * only. */
 tt_db_status tt_conn_open(const tt_allocator *a, tt_watch *w, const tt_db_target *target,
-                          tt_conn **out, tt_error *err);
+                          int64_t deadline_ns, tt_conn **out, tt_error *err);
 /* Close it; the struct stays until tt_conn_free. */
 void tt_conn_shut(tt_conn *c);
 void tt_conn_free(const tt_allocator *a, tt_conn *c);

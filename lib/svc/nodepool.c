@@ -166,14 +166,15 @@ static bool is_fit(tt_nodepool *p, tt_conn *conn, bool check, int64_t now_ns, in
     return tt_conn_end(conn) && status == TT_DB_OK;
 }
 
-static tt_db_status open_in_place(tt_nodepool *p, caller *c, tt_conn **out, tt_error *err)
+static tt_db_status open_in_place(tt_nodepool *p, caller *c, int64_t deadline_ns, tt_conn **out,
+                                  tt_error *err)
 {
     tt_db_status status;
 
     if (c->r.slot)
         tt_conn_close(p->a, conn_of(c->r.slot));
     c->r.slot = NULL;
-    status = tt_conn_open(p->a, p->watch, p->target, out, err);
+    status = tt_conn_open(p->a, p->watch, p->target, deadline_ns, out, err);
     pthread_mutex_lock(&p->mu);
     if (status == TT_DB_OK)
         tt_pool_connected(&p->pool, &c->r, &(*out)->slot, tt_now_ns(p->clock));
@@ -229,9 +230,9 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
         pthread_mutex_lock(&p->mu);
         tt_pool_lost(&p->pool, &c.r);
         settle_and_unlock(p);
-        return open_in_place(p, &c, out, err);
+        return open_in_place(p, &c, deadline_ns, out, err);
     case TT_POOL_OPEN:
-        return open_in_place(p, &c, out, err);
+        return open_in_place(p, &c, deadline_ns, out, err);
     case TT_POOL_FULL:
         return refuse(p, true, err);
     case TT_POOL_WAIT:
@@ -272,7 +273,7 @@ void tt_nodepool_tend(tt_nodepool *p)
         pthread_mutex_lock(&p->mu);
         more = tt_pool_tend(&p->pool, &c.r, tt_now_ns(p->clock));
         settle_and_unlock(p);
-        if (more && open_in_place(p, &c, &conn, NULL) == TT_DB_OK)
+        if (more && open_in_place(p, &c, INT64_MAX, &conn, NULL) == TT_DB_OK)
             tt_nodepool_release(p, conn);
         else
             more = false;

@@ -119,7 +119,7 @@ START_TEST(old_statements_are_closed)
     rows r;
 
     t.max_statements = 3;
-    ck_assert_int_eq(db->connect(libc, &t, &c, NULL), TT_DB_OK);
+    ck_assert_int_eq(db_open(libc, &t, &c, NULL), TT_DB_OK);
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 50; i++) {
             (void)snprintf(sql, sizeof(sql), "SELECT %d + ?", i);
@@ -315,7 +315,7 @@ static void refused_connect(const tt_db_target *t, tt_db_status status, int code
     tt_error e = TT_ERROR_INIT;
     tt_db_conn *c = NULL;
 
-    ck_assert_int_eq(db->connect(libc, t, &c, &e), status);
+    ck_assert_int_eq(db_open(libc, t, &c, &e), status);
     ck_assert_msg(e.code == code, "%s: %s", tt_error_name(e.code), e.message);
     ck_assert_ptr_null(c);
     ck_assert_ptr_null(strstr(e.message, "wrong-secret"));
@@ -596,7 +596,7 @@ static void use_with(counting *k, size_t left)
 
     k->left = left;
     effect.position = tt_buf_init(&a);
-    status = db->connect(&a, &t, &c, NULL);
+    status = db_open(&a, &t, &c, NULL);
     ck_assert(status == TT_DB_OK || status == TT_DB_LOCAL);
     if (status == TT_DB_OK) {
         status = db->read(c, TT_STR("SELECT ? AS a, NULL AS b"), p, 1, NULL, &out, NULL);

@@ -225,13 +225,13 @@ static inline bool fake_greet(fake_mysql *s, int fd, fake_packet *p)
     return fake_send(fd, p, &sequence);
 }
 
-static inline bool fake_login(fake_mysql *s, int fd, fake_packet *p)
+static inline bool fake_login(fake_mysql *s, int fd, int until, fake_packet *p)
 {
     unsigned char sequence = 0;
 
     if (!fake_greet(s, fd, p) || !fake_receive(fd, p, &sequence))
         return false;
-    if (atomic_load(&s->until) == FAKE_GREETING)
+    if (until == FAKE_GREETING)
         return true;
     if (s->ask) {
         p->n = 0;
@@ -254,10 +254,9 @@ static inline void *fake_serve(void *ctx)
     unsigned char sequence;
     char byte;
 
-    if (until != FAKE_ACCEPT && fake_login(s, fd, &p) && until != FAKE_GREETING)
+    if (until != FAKE_ACCEPT && fake_login(s, fd, until, &p) && until != FAKE_GREETING)
         for (int n = 0; fake_receive(fd, &p, &sequence); n++) {
             atomic_fetch_add(&s->commands, p.bytes[0] != 0x01);
-            until = atomic_load(&s->until);
             if (until == FAKE_LOGIN || (until == FAKE_ARMED && n > 0))
                 break;
             if (!fake_answer(s, fd, &p))

@@ -20,7 +20,16 @@ static tt_db_target target_of(const fake_mysql *s)
 
 static tt_db_status open_to(const tt_db_target *t, tt_db_conn **c, tt_error *e)
 {
-    return db->connect(&tt_allocator_libc, t, c, e);
+    tt_db_conn *made = NULL;
+    tt_db_status status = db->connect(&tt_allocator_libc, t, &made, e);
+
+    if (status == TT_DB_OK)
+        status = db->ready(made, e);
+    if (status == TT_DB_OK)
+        *c = made;
+    else
+        db->close(made);
+    return status;
 }
 
 START_TEST(a_connection_can_be_made)
