@@ -162,6 +162,8 @@ tt_db_status tt_mysql_failed(tt_db_conn *c, MYSQL_STMT *handle, tt_mysql_phase p
 tt_db_status tt_mysql_not_connected(MYSQL *mysql, const char *node, tt_error *err);
 /* A failure of our own, with what tt_fail has written. */
 tt_db_status tt_mysql_local(tt_db_conn *c, int code, tt_error *err);
+/* The server has answered what no server answers: the link is not to be used again. */
+tt_db_status tt_mysql_nonsense(tt_db_conn *c, const char *what, tt_error *err);
 
 /* ---- drv_mysql_session.c ---- */
 

@@ -247,6 +247,12 @@ tt_db_status tt_mysql_not_connected(MYSQL *mysql, const char *node, tt_error *er
     return TT_DB_UNSENT;
 }
 
+tt_db_status tt_mysql_nonsense(tt_db_conn *c, const char *what, tt_error *err)
+{
+    c->broken = true;
+    return tt_mysql_local(c, tt_fail(err, TT_E_INTERNAL, "the server answered %s", what), err);
+}
+
 tt_db_status tt_mysql_local(tt_db_conn *c, int code, tt_error *err)
 {
     if (code == TT_E_NOMEM)

@@ -376,7 +376,8 @@ tt_db_status tt_mysql_rows(tt_db_conn *c, tt_mysql_statement *s, const tt_db_lim
     tt_db_status status = TT_DB_OK;
     int rc;
 
-    TT_ASSERT(field && c->mysql.field_count == n);
+    if (!field || n == 0 || c->mysql.field_count != n)
+        return tt_mysql_nonsense(c, "with other columns than it had announced", err);
     if (!limits)
         limits = &none;
     if (!same_shape(s, field, n))

@@ -107,6 +107,58 @@ START_TEST(an_abort_between_two_calls_is_not_forgotten)
 }
 END_TEST
 
+/* Columns promised, and sent. */
+static const unsigned shapes[][2] = {{3, 1}, {1, 3}, {3, 0}, {1, 1}, {2, 2}, {0, 3}};
+
+START_TEST(odd_columns_break_the_link_and_nothing_else)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_buf out = tt_buf_init(&tt_allocator_libc);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+    tt_db_sample sample = {0};
+    bool reached;
+
+    sample.applied = tt_buf_init(&tt_allocator_libc);
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_OK);
+    atomic_store(&s->prepared, shapes[_i][0]);
+    atomic_store(&s->executed, shapes[_i][1]);
+    if (shapes[_i][0] == shapes[_i][1])
+        (void)db->wait(c, TT_STR("11111111-2222-3333-4444-555555555555:7"), 0, &reached, &e);
+    else
+        ck_assert_int_ne(db->read(c, TT_STR("SELECT 7"), NULL, 0, NULL, &out, &e), TT_DB_OK);
+    db->close(c);
+    c = NULL;
+    ck_assert_int_ne(open_to(&t, &c, &e), TT_DB_OK); /* the sample is of other columns as well */
+    tt_buf_free(&sample.applied);
+    tt_buf_free(&out);
+    fake_stop(s);
+}
+END_TEST
+
+START_TEST(odd_states_of_replication_break_the_link_and_nothing_else)
+{
+    fake_mysql *s = fake_start(db->name);
+    tt_db_target t = target_of(s);
+    tt_error e = TT_ERROR_INIT;
+    tt_db_conn *c = NULL;
+    tt_db_sample sample = {0};
+
+    sample.applied = tt_buf_init(&tt_allocator_libc);
+    ck_assert_int_eq(open_to(&t, &c, &e), TT_DB_OK);
+    atomic_store(&s->plain, 2);
+    ck_assert_int_eq(db->inspect(c, &sample, &e), TT_DB_OK);
+    atomic_store(&s->plain, (unsigned)_i);
+    ck_assert_int_ne(db->inspect(c, &sample, &e), TT_DB_OK);
+    ck_assert_int_eq(e.code, TT_E_INTERNAL);
+    ck_assert(db->broken(c));
+    db->close(c);
+    tt_buf_free(&sample.applied);
+    fake_stop(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("drv_mysql_wire");
@@ -116,5 +168,7 @@ int main(void)
     tcase_add_loop_test(t, tls_that_is_required_is_had, 0, (int)TT_COUNT(strict));
     tcase_add_loop_test(t, no_password_is_said_in_clear, 0, (int)TT_COUNT(clear));
     tcase_add_test(t, an_abort_between_two_calls_is_not_forgotten);
+    tcase_add_loop_test(t, odd_columns_break_the_link_and_nothing_else, 0, (int)TT_COUNT(shapes));
+    tcase_add_loop_test(t, odd_states_of_replication_break_the_link_and_nothing_else, 0, 2);
     return suite_run("drv_mysql_wire", t);
 }
