@@ -44,7 +44,8 @@ typedef enum tt_slot_state {
 typedef struct tt_pool_slot {
     tt_link link;
     tt_slot_state state;
-    bool dirty; /* has state of a session: reset it before use, and clear this */
+    bool dirty; /* has state of a session (its user may say so, too): reset it before use, and clear
+                   this */
     uint64_t generation;
     int64_t expires_ns, idle_since_ns;
 } tt_pool_slot;

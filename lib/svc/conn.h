@@ -52,6 +52,11 @@ void tt_conn_shut(tt_conn *c);
 void tt_conn_free(const tt_allocator *a, tt_conn *c);
 /* Both; NULL does nothing. */
 void tt_conn_close(const tt_allocator *a, tt_conn *c);
+/* It has state of a session that the driver need not know of: reset it before it is used again. */
+static inline void tt_conn_soil(tt_conn *c)
+{
+    c->slot.dirty = true;
+}
 /* Around every use. tt_conn_end: false when the watchdog was faster: the connection is lost. */
 void tt_conn_begin(tt_conn *c, int64_t deadline_ns);
 bool tt_conn_end(tt_conn *c);

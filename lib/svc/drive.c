@@ -184,6 +184,8 @@ static tt_db_status read_rows(tt_drive *d, tt_conn *conn, const tt_act *act, tt_
     *reached = true;
     if (act->points.n)
         status = driver->wait(conn->db, act->points, act->wait_ms, reached, &d->error);
+    if (d->work->keeps_state)
+        tt_conn_soil(conn);
     if (status == TT_DB_OK && *reached)
         status = driver->read(conn->db, d->work->sql, d->work->params, d->work->n_params, &limits,
                               rows, &d->error);

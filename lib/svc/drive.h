@@ -10,6 +10,7 @@ typedef struct tt_work {
     tt_str sql;
     const tt_value *params;
     size_t n_params;
+    bool keeps_state;   /* of a read: it may leave something in the session of the server */
     bool plain_dml;     /* of a write: no rows affected means nothing changed */
     const tt_str *tags; /* of a write that may be deferred: names, not keys */
     int n_tags;

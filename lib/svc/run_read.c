@@ -51,6 +51,8 @@ static int read_inside(tt_drive *d, tt_session *s, tt_buf *rows)
                            (uint64_t)atomic_load(&c->result_rows)};
     tt_db_status status;
 
+    if (d->work->keeps_state)
+        tt_conn_soil(s->conn);
     tt_conn_begin(s->conn, d->deadline_ns);
     status = c->driver->read(s->conn->db, d->work->sql, d->work->params, d->work->n_params, &limits,
                              rows, &d->error);
@@ -224,7 +226,11 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
     int64_t start = tt_client_now(c);
     int timeout_ms = plan->timeout_ms, rc;
     tt_read_request rq = {.mode = plan->mode, .cached = plan->cached, .ttl_ms = plan->ttl_ms};
-    tt_work work = {.sql = tt_buf_str(&plan->sql), .params = params, .n_params = n};
+    /* Connector/C sees no change of state behind rows. */
+    tt_work work = {.sql = tt_buf_str(&plan->sql),
+                    .params = params,
+                    .n_params = n,
+                    .keeps_state = plan->info.class == TT_SQL_READ_PRIMARY};
     tt_keys keys;
     tt_drive d;
 
