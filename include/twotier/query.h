@@ -136,13 +136,16 @@ TT_API int tt_query_write(tt_client *client, tt_session *session, const char *sq
 
 /** Invalidate tags after a change that did not go through this library. From then on reads of them
  * are filled from the primary until their history is known again.
- * @return 0 (acknowledged), TT_E_CACHE_UNAVAILABLE, TT_E_TIMEOUT (unknown; safe to repeat).
- * Any thread. Blocks up to timeout_ms (0: cache.timeout). One round trip. Since 0.1. */
+ * @return 0 (acknowledged), TT_E_CACHE_UNAVAILABLE (it cannot be reached, or refuses), TT_E_TIMEOUT
+ *         (it did not answer: unknown; safe to repeat).
+ * Any thread. Blocks up to timeout_ms (0: cache.timeout), in which it is tried again. One round
+ * trip. Since 0.1. */
 TT_API int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags,
                               int timeout_ms, tt_error *err);
 
 /** Invalidate every entry of the namespace: after a restore, or changes nobody can name tags for.
- * @return as tt_invalidate_tags. Any thread. Blocks likewise. Constant time. Since 0.1. */
+ * @return as tt_invalidate_tags, and TT_E_UNAVAILABLE (no primary is known).
+ * Any thread. Blocks likewise. Constant time. Since 0.1. */
 TT_API int tt_cache_clear(tt_client *client, int timeout_ms, tt_error *err);
 
 /** Make sure that the result is in the cache, as tt_query_read with options->cache_class would, and

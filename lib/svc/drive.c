@@ -88,7 +88,7 @@ static void do_cache(tt_drive *d, const tt_act *act, tt_event *ev)
 
     if (rc != 0)
         d->answers.ok = false;
-    d->no_memory = rc == TT_E_NOMEM;
+    d->cache_code = rc;
     d->answers.n = act->batch.n;
     ev->cache = &d->answers;
 }
@@ -330,8 +330,8 @@ static void fill_samples(tt_client *c, tt_sample *samples)
     }
 }
 
-/* False when the cache was not asked for want of memory. */
-static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
+/* What became of its last act on the cache. */
+static int run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
 {
     tt_sample samples[TT_NODES_MAX];
     tt_drive d;
@@ -362,7 +362,7 @@ static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t d
     }
     pthread_mutex_unlock(&c->mu);
     tt_drive_free(&d);
-    return !d.no_memory;
+    return d.cache_code;
 }
 
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
@@ -405,11 +405,13 @@ int tt_drive_renew(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
     /* Beside a discovery under way: they meet in the compare-and-set of the term. */
-    bool had_memory = run_discover(c, &op, true, deadline_ns);
+    int code = run_discover(c, &op, true, deadline_ns);
 
     if (op.ok && op.term_known)
         return 0;
-    return had_memory ? TT_E_CACHE_UNAVAILABLE : TT_E_NOMEM;
+    if (code == 0 && op.term_known && (!op.found[0] || op.several))
+        return TT_E_UNAVAILABLE;
+    return code == TT_E_NOMEM || code == TT_E_TIMEOUT ? code : TT_E_CACHE_UNAVAILABLE;
 }
 
 /* ---- loops -------------------------------------------------------------------------------------

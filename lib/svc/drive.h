@@ -20,7 +20,7 @@ typedef struct tt_work {
 typedef struct tt_drive {
     tt_client *c;
     int64_t deadline_ns;
-    bool no_memory;  /* the last act on the cache failed for want of memory */
+    int cache_code;  /* what became of the last act on the cache: 0, TT_E_... */
     bool shared;     /* the operation's steps are serialised from now on */
     atomic_int word; /* svc/park.h: set when it is woken */
     tt_answers answers;
@@ -47,8 +47,8 @@ void tt_drive_repair(tt_drive *d, struct tt_repair_op *op);
 /* Find the primary: one thread at a time does it, others wait for its outcome. */
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns);
 
-/* Give the term a fresh version: every entry of the namespace is invalid from then on. 0,
- * TT_E_CACHE_UNAVAILABLE, TT_E_NOMEM. */
+/* Give the term a fresh version: every entry of the namespace is invalid from then on. Tried once.
+ * 0, TT_E_CACHE_UNAVAILABLE, TT_E_TIMEOUT, TT_E_UNAVAILABLE (no primary), TT_E_NOMEM. */
 TT_MUST int tt_drive_renew(tt_client *c, int64_t deadline_ns);
 
 /* Wake the operations on core.woken. Under mu. */

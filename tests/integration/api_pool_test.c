@@ -109,6 +109,38 @@ START_TEST(larger_entries_after_a_reload_are_hits)
 }
 END_TEST
 
+/* ---- invalidations that have time --------------------------------------------------------------
+ */
+
+static void *thaw(void *ignored)
+{
+    pause_ms(1500);
+    ck_assert(servers_do("start", "redis"));
+    return ignored;
+}
+
+START_TEST(invalidations_are_tried_until_their_deadline)
+{
+    static const char *const tags[] = {"item:1"};
+    tt_config *cfg = config_new();
+    pthread_t thread;
+    tt_client *c;
+
+    config_put(cfg, "cache.timeout", "50ms");
+    c = client_of(cfg);
+    ck_assert(servers_do("stop", "redis --signal STOP"));
+    EXPECT(tt_invalidate_tags(c, tags, 1, 0, &err), TT_E_TIMEOUT);
+    EXPECT(tt_cache_clear(c, 100, &err), TT_E_TIMEOUT);
+    ck_assert_int_eq(pthread_create(&thread, NULL, thaw, NULL), 0);
+    if (_i)
+        EXPECT(tt_cache_clear(c, 20000, &err), 0);
+    else
+        EXPECT(tt_invalidate_tags(c, tags, 1, 20000, &err), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    tt_client_close(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("api_pool");
@@ -120,6 +152,7 @@ int main(void)
     tcase_add_loop_test(t, state_does_not_pass_to_the_next_caller, 0, (int)TT_COUNT(states));
     tcase_add_test(t, a_lower_maximum_is_kept_after_a_reload);
     tcase_add_test(t, larger_entries_after_a_reload_are_hits);
+    tcase_add_loop_test(t, invalidations_are_tried_until_their_deadline, 0, 2);
     rc = suite_run("api_pool", t);
     servers_down();
     return rc;
