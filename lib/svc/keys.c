@@ -97,7 +97,7 @@ int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
 
 /* A bound value, and room for the text of a number or a time. */
 typedef struct shown {
-    char text[40];
+    char text[TT_DOUBLE_CHARS];
 } shown;
 
 /* Decimal digits, at the end of the room. */
@@ -154,7 +154,7 @@ static tt_key_value key_value(const tt_value *v, shown *room)
         k.bytes = show_integer(v->as.u, false, room);
         return k;
     case TT_TYPE_DOUBLE:
-        n = snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
+        n = tt_str_double(room->text, 17, v->as.d);
         break;
     case TT_TYPE_DATE:
     case TT_TYPE_DATETIME:
