@@ -209,8 +209,18 @@ def call(function, *args):
     """Call a function whose last parameter is a tt_error; raise what it gives."""
     error = CError()
     code = function(*args, ctypes.byref(error))
-    if code == 0:
-        return
+    if code != 0:
+        _raise(code, error)
+
+
+def check(code):
+    """What a function without a tt_error has returned, if it is no error."""
+    if code < 0:
+        _raise(code, CError(message=lib.tt_error_text(code)))
+    return code
+
+
+def _raise(code, error):
     kind = lib.tt_error_class(code)
     cls = errors.BY_CLASS[kind] if 0 <= kind < len(errors.BY_CLASS) else errors.InternalError
     raise cls(
