@@ -115,7 +115,7 @@ typedef struct tt_begin_options {
 TT_API int tt_begin(tt_session *session, const tt_begin_options *options, tt_error *err);
 
 /** 0: no transaction, 1: one is open, 2: it is doomed; TT_E_BUSY while the session belongs to a
- * queue. The session's thread. Since 0.1. */
+ * queue; TT_E_FORKED in the child of a fork. The session's thread. Since 0.1. */
 TT_API int tt_session_in_transaction(const tt_session *session);
 
 /** What became of the invalidation of a write. */

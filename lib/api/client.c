@@ -102,20 +102,12 @@ int tt_session_new(tt_client *client, tt_session **out, tt_error *err)
 
 void tt_session_free(tt_session *session)
 {
-    tt_client *c;
-
     if (!session)
         return;
-    c = session->c;
-    if (c->pid == getpid()) {
-        while (atomic_load_explicit(&session->queued, memory_order_acquire))
-            (void)usleep(1000);
-        tt_run_rollback(session);
-    }
-    tt_buf_free(&session->seen);
-    tt_buf_free(&session->owed);
-    tt_buf_free(&session->tags);
-    tt_del(&c->a, session);
+    if (session->c->pid == getpid())
+        tt_session_leave(session);
+    else
+        tt_session_free_memory(session);
 }
 
 /* The first lines of every call on a session. */
@@ -175,8 +167,11 @@ int tt_session_in_transaction(const tt_session *session)
 {
     if (!session)
         return 0;
-    return atomic_load_explicit(&session->queued, memory_order_acquire) ? TT_E_BUSY
-                                                                        : (int)session->tx;
+    if (session->c->pid != getpid())
+        return TT_E_FORKED;
+    return atomic_load_explicit(&session->owner, memory_order_acquire) == TT_SESSION_FREE
+               ? (int)session->tx
+               : TT_E_BUSY;
 }
 
 /* ---- transactions ------------------------------------------------------------------------------

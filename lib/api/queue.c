@@ -52,7 +52,9 @@ size_t tt_queue_pending(const tt_queue *queue)
 
 int tt_queue_fd(const tt_queue *queue)
 {
-    return queue ? tt_queue_descriptor(queue) : TT_E_ARGUMENT;
+    if (!queue)
+        return TT_E_ARGUMENT;
+    return is_usable(queue) ? tt_queue_descriptor(queue) : TT_E_FORKED;
 }
 
 /* ---- submitting --------------------------------------------------------------------------------
