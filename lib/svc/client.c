@@ -414,7 +414,7 @@ static void say_farewell(tt_client *c)
 void tt_client_stop(tt_client *c)
 {
     tt_allocator a = c->a;
-    bool forked = c->pid != getpid();
+    bool forked = c->pid != getpid(), whole;
 
     if (!forked) {
         join_threads(c);
@@ -426,14 +426,18 @@ void tt_client_stop(tt_client *c)
     } else {
         tt_watch_forked(&c->watch);
     }
+    /* What a thread of the parent was changing at the time of the fork is leaked. */
+    whole = !forked || pthread_mutex_trylock(&c->mu) == 0;
     for (int i = 0; i < c->n_nodes; i++) {
         tt_nodepool_free(c->nodes[i].pool, forked);
-        tt_buf_free(&c->nodes[i].applied);
+        if (whole)
+            tt_buf_free(&c->nodes[i].applied);
     }
     if (c->links)
         tt_link_set_free(c->links, forked);
     tt_local_free(c->local, forked);
-    tt_core_free(&c->core);
+    if (whole)
+        tt_core_free(&c->core);
     tt_secret_free(&c->password);
     tt_secret_free(&c->redis_password);
     tt_watch_free(&c->watch);
