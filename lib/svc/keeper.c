@@ -30,6 +30,16 @@ static bool nap(tt_client *c, int64_t ms)
     return go;
 }
 
+static bool is_stopping(tt_client *c)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&c->mu);
+    stopping = c->stopping;
+    pthread_mutex_unlock(&c->mu);
+    return stopping;
+}
+
 void *tt_watchdog_main(void *client)
 {
     tt_client *c = client;
@@ -156,7 +166,7 @@ void *tt_keeper_main(void *client)
         if (!c->deferred)
             begin_deferring(c);
         else
-            while (tt_deferred_drain(c) > 0)
+            while (!is_stopping(c) && tt_deferred_drain(c) > 0)
                 ;
     }
     return NULL;
