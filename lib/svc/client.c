@@ -420,7 +420,7 @@ void tt_client_stop(tt_client *c)
         join_threads(c);
         if (c->keeper_started)
             say_farewell(c);
-        atomic_store_explicit(&c->watch_done, true, memory_order_release);
+        tt_watch_stop(&c->watch);
         if (c->watchdog_started)
             (void)pthread_join(c->watchdog, NULL);
     } else {

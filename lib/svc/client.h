@@ -112,7 +112,6 @@ typedef struct tt_client {
     _Atomic uint64_t counters[TT_COUNTER_COUNT];
     _Atomic uint64_t latency[TT_SERVED_KINDS][TT_LATENCY_BUCKETS];
     _Atomic uint64_t latency_sum_us[TT_SERVED_KINDS];
-    atomic_bool watch_done;
     /* copies of settings that hot paths need */
     _Atomic int64_t query_timeout_ms, cache_timeout_ms;
     _Atomic int64_t result_bytes, result_rows, entry_max_bytes;

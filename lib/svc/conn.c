@@ -4,11 +4,17 @@
 
 #define ABORTED INT64_C(-1)
 
+enum { WORD_WOKEN = 2 };
+
 int tt_watch_init(tt_watch *w, const tt_db_driver *driver, const tt_clock *clock)
 {
     tt_list_init(&w->conns);
     w->driver = driver;
     w->clock = clock;
+    atomic_init(&w->sleeps_until_ns, 0);
+    atomic_init(&w->word, TT_PARK_WAITING);
+    atomic_init(&w->bench, 0);
+    atomic_init(&w->done, false);
     return pthread_mutex_init(&w->mu, NULL) == 0 ? 0 : TT_E_NOMEM;
 }
 
@@ -17,14 +23,15 @@ void tt_watch_free(tt_watch *w)
     pthread_mutex_destroy(&w->mu);
 }
 
-int64_t tt_watch_tick(tt_watch *w, int64_t now_ns)
+/* Abort what is late. Returns when to look again: the earliest deadline, or INT64_MAX. */
+static int64_t tick(tt_watch *w, int64_t now_ns)
 {
     int64_t next = INT64_MAX;
 
     pthread_mutex_lock(&w->mu);
     for (tt_link *l = w->conns.next; l != &w->conns; l = l->next) {
         tt_conn *c = TT_CONTAINER(l, tt_conn, watched);
-        int64_t deadline = atomic_load_explicit(&c->deadline_ns, memory_order_relaxed);
+        int64_t deadline = atomic_load(&c->deadline_ns);
 
         if (deadline <= 0)
             continue;
@@ -35,6 +42,37 @@ int64_t tt_watch_tick(tt_watch *w, int64_t now_ns)
     }
     pthread_mutex_unlock(&w->mu);
     return next;
+}
+
+static void wake(tt_watch *w)
+{
+    uint32_t bits = 0;
+
+    tt_park_end(&w->word, WORD_WOKEN, 1, &bits);
+    tt_bench_wake(&w->bench, bits);
+}
+
+void tt_watch_run(tt_watch *w)
+{
+    for (;;) {
+        int64_t next, now_ns;
+
+        atomic_store(&w->word, TT_PARK_WAITING);
+        if (atomic_load(&w->done))
+            return;
+        next = tick(w, tt_now_ns(w->clock));
+        atomic_store(&w->sleeps_until_ns, next);
+        /* A deadline that was set before that store was not compared with it: look once more. */
+        now_ns = tt_now_ns(w->clock);
+        if (tick(w, now_ns) >= next && next > now_ns)
+            (void)tt_park(&w->bench, &w->word, 1, next == INT64_MAX ? -1 : next - now_ns);
+    }
+}
+
+void tt_watch_stop(tt_watch *w)
+{
+    atomic_store(&w->done, true);
+    wake(w);
 }
 
 void tt_watch_forked(tt_watch *w)
@@ -119,7 +157,14 @@ void tt_conn_close(const tt_allocator *a, tt_conn *c)
 
 void tt_conn_begin(tt_conn *c, int64_t deadline_ns)
 {
+    int64_t until_ns;
+
     atomic_store(&c->deadline_ns, deadline_ns > 0 ? deadline_ns : 1);
+    until_ns = atomic_load(&c->watch->sleeps_until_ns);
+    /* One of those who see the same wakes. */
+    if (deadline_ns < until_ns &&
+        atomic_compare_exchange_strong(&c->watch->sleeps_until_ns, &until_ns, deadline_ns))
+        wake(c->watch);
 }
 
 bool tt_conn_end(tt_conn *c)

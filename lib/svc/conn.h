@@ -17,12 +17,19 @@
 #include "base/list.h"
 #include "core/pool.h"
 #include "drv/db.h"
+#include "svc/park.h"
 
 typedef struct tt_watch {
     pthread_mutex_t mu;
     tt_link conns; /* guarded by mu: every open tt_conn */
     const tt_db_driver *driver;
     const tt_clock *clock;
+    /* atomic: the watchdog sleeps until the earliest deadline that it knows of. Who sets an earlier
+     * one wakes it. */
+    _Atomic int64_t sleeps_until_ns;
+    atomic_int word; /* svc/park.h */
+    tt_bench bench;
+    atomic_bool done;
 } tt_watch;
 
 typedef struct tt_conn {
@@ -37,8 +44,9 @@ typedef struct tt_conn {
 /* `driver` and `clock` are borrowed. */
 int tt_watch_init(tt_watch *w, const tt_db_driver *driver, const tt_clock *clock);
 void tt_watch_free(tt_watch *w);
-/* Abort what is late. Returns when to look again: the earliest deadline, or INT64_MAX. */
-int64_t tt_watch_tick(tt_watch *w, int64_t now_ns);
+/* The watchdog: abort what is late, until tt_watch_stop. */
+void tt_watch_run(tt_watch *w);
+void tt_watch_stop(tt_watch *w);
 /* The child of a fork. */
 void tt_watch_forked(tt_watch *w);
 

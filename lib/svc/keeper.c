@@ -6,14 +6,7 @@
 #include "svc/deferred.h"
 #include "svc/drive.h"
 
-enum {
-    WATCH_MS = 5,
-    KEEP_MS = 20,
-    POOLS_EVERY = 25,
-    DRAIN_EVERY = 25,
-    DOUBT_EVERY = 15,
-    REPAIRS_A_ROUND = 64
-};
+enum { KEEP_MS = 20, POOLS_EVERY = 25, DRAIN_EVERY = 25, DOUBT_EVERY = 15, REPAIRS_A_ROUND = 64 };
 
 /* Sleep, but end at once when the client stops; false then. */
 static bool nap(tt_client *c, int64_t ms)
@@ -43,13 +36,9 @@ static bool is_stopping(tt_client *c)
 void *tt_watchdog_main(void *client)
 {
     tt_client *c = client;
-    struct timespec pause = {0, WATCH_MS * TT_NS_PER_MS};
 
     /* It goes on while the client stops: the last rollbacks have deadlines too. */
-    while (!atomic_load_explicit(&c->watch_done, memory_order_acquire)) {
-        (void)tt_watch_tick(&c->watch, tt_client_now(c));
-        (void)nanosleep(&pause, NULL);
-    }
+    tt_watch_run(&c->watch);
     return NULL;
 }
 
