@@ -79,8 +79,8 @@ TT_API int tt_queue_statement(tt_queue *queue, const tt_statement *statement, tt
                               void *user, tt_error *err);
 TT_API int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options *options,
                           void *user, tt_error *err);
-TT_API int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *user,
-                           tt_error *err);
+TT_API int tt_queue_commit(tt_queue *queue, tt_session *session, const tt_commit_options *options,
+                           void *user, tt_error *err);
 TT_API int tt_queue_rollback(tt_queue *queue, tt_session *session, void *user, tt_error *err);
 
 /** Take one completion. @return 1 and *out, or 0 when there is none now; never negative.

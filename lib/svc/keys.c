@@ -228,6 +228,11 @@ static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_e
         if (has_bytes && params[i].as.bytes.n > TT_VALUE_BYTES_MAX)
             return tt_fail(err, TT_E_LIMIT, "parameter %zu is longer than %u bytes", i + 1,
                            TT_VALUE_BYTES_MAX);
+        if (has_bytes && params[i].as.bytes.n && !params[i].as.bytes.p)
+            return tt_fail(err, TT_E_ARGUMENT, "parameter %zu has %zu bytes at NULL", i + 1,
+                           params[i].as.bytes.n);
+        if (params[i].type >= TT_TYPE_DATE && params[i].as.t.reserved)
+            return tt_fail(err, TT_E_ARGUMENT, "reserved of parameter %zu is not 0", i + 1);
     }
     return 0;
 }

@@ -177,10 +177,8 @@ static int apply_call(const tt_call_options *call, tt_read_request *rq, int *tim
                       tt_error *err)
 {
     tt_call_options o = TT_CALL_OPTIONS_INIT;
-    int rc = tt_abi_take(&o, sizeof(o), call, err);
+    int rc = tt_call_take(&o, call, err);
 
-    if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
     if (rc != 0)
         return rc;
     if (o.timeout_ms)
@@ -198,8 +196,6 @@ static int apply_call(const tt_call_options *call, tt_read_request *rq, int *tim
     case TT_EVENTUAL:
         rq->mode = TT_READ_EVENTUAL;
         return 0;
-    case TT_BOUNDED:
-        return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
     default:
         return tt_fail(err, TT_E_ARGUMENT, "consistency is %d; expected -1 or a tt_consistency",
                        o.consistency);

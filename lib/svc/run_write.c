@@ -137,9 +137,7 @@ int tt_run_write(tt_client *c, tt_session *session, const tt_plan *plan, const t
     tt_client_count(c, TT_COUNTER_WRITES, 1);
     rc = tt_keys_make(c, plan, params, n, &keys, err);
     if (rc == 0)
-        rc = tt_abi_take(&o, sizeof(o), call, err);
-    if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
+        rc = tt_call_take(&o, call, err);
     if (rc == 0) {
         rq.deadline_ns = tt_run_deadline(c, o.timeout_ms ? o.timeout_ms : plan->timeout_ms);
         rq.tag_keys = keys.tags;

@@ -122,6 +122,7 @@ static void *thaw(void *ignored)
 START_TEST(invalidations_are_tried_until_their_deadline)
 {
     static const char *const tags[] = {"item:1"};
+    tt_invalidate_options o = TT_INVALIDATE_OPTIONS_INIT;
     tt_config *cfg = config_new();
     pthread_t thread;
     tt_client *c;
@@ -130,12 +131,14 @@ START_TEST(invalidations_are_tried_until_their_deadline)
     c = client_of(cfg);
     ck_assert(servers_do("stop", "redis --signal STOP"));
     EXPECT(tt_invalidate_tags(c, tags, 1, 0, &err), TT_E_TIMEOUT);
-    EXPECT(tt_cache_clear(c, 100, &err), TT_E_TIMEOUT);
+    o.timeout_ms = 100;
+    EXPECT(tt_cache_clear(c, &o, &err), TT_E_TIMEOUT);
+    o.timeout_ms = 20000;
     ck_assert_int_eq(pthread_create(&thread, NULL, thaw, NULL), 0);
     if (_i)
-        EXPECT(tt_cache_clear(c, 20000, &err), 0);
+        EXPECT(tt_cache_clear(c, &o, &err), 0);
     else
-        EXPECT(tt_invalidate_tags(c, tags, 1, 20000, &err), 0);
+        EXPECT(tt_invalidate_tags(c, tags, 1, &o, &err), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     tt_client_close(c);
 }

@@ -560,7 +560,7 @@ START_TEST(the_wait_in_the_queue_counts)
     wait_until_blocked();
     o.timeout_ms = 1;
     OK(tt_queue_read(q, s, count_all, NULL, 0, &o, s, &err));
-    OK(tt_queue_commit(q, t, 1, t, &err));
+    OK(tt_queue_commit(q, t, &(tt_commit_options){sizeof(tt_commit_options), 1, 0}, t, &err));
     (void)usleep(20000);
     let_go(holder);
     expect_next(q, NULL, 0);

@@ -100,6 +100,80 @@ START_TEST(opening_ends_though_nobody_speaks)
 }
 END_TEST
 
+/* ---- what no call takes ---- */
+
+static int read_with(tt_client *c, const tt_read_options *o, const tt_value *v)
+{
+    tt_result *r = NULL;
+    int rc = tt_query_read(c, NULL, v ? "SELECT a FROM t WHERE b = ?" : "SELECT a FROM t", v,
+                           v ? 1 : 0, o, &r, NULL, NULL);
+
+    tt_result_free(r);
+    return rc;
+}
+
+START_TEST(members_that_must_be_zero_are)
+{
+    fake_mysql *s = fake_start(tt_db_driver_linked.name);
+    tt_client *c = client_of(config_of(s));
+    tt_call_options call = TT_CALL_OPTIONS_INIT;
+    tt_read_options read = TT_READ_OPTIONS_INIT;
+    tt_begin_options begin = TT_BEGIN_OPTIONS_INIT;
+    tt_invalidate_options clear = TT_INVALIDATE_OPTIONS_INIT;
+    tt_statement *st = NULL;
+    tt_session *session = NULL;
+    tt_result *r = NULL;
+
+    read.reserved = 1;
+    ck_assert_int_eq(read_with(c, &read, NULL), TT_E_ARGUMENT);
+    read.reserved = 0;
+    read.bound_ms = 1;
+    ck_assert_int_eq(read_with(c, &read, NULL), TT_E_ARGUMENT);
+    read.consistency = TT_BOUNDED;
+    ck_assert_int_eq(read_with(c, &read, NULL), TT_E_UNSUPPORTED);
+    ck_assert_int_eq(tt_statement_new_read(c, "SELECT a FROM t", NULL, &st, NULL), 0);
+    call.reserved = 1;
+    ck_assert_int_eq(tt_statement_read(st, NULL, NULL, 0, &call, &r, NULL, NULL), TT_E_ARGUMENT);
+    call = (tt_call_options){sizeof(call), 0, -1, 1, 0};
+    ck_assert_int_eq(tt_statement_read(st, NULL, NULL, 0, &call, &r, NULL, NULL), TT_E_ARGUMENT);
+    begin.reserved = 1;
+    ck_assert_int_eq(tt_session_new(c, &session, NULL), 0);
+    ck_assert_int_eq(tt_begin(session, &begin, NULL), TT_E_ARGUMENT);
+    clear.reserved = 1;
+    ck_assert_int_eq(tt_cache_clear(c, &clear, NULL), TT_E_ARGUMENT);
+    ck_assert_int_eq(read_with(c, NULL, NULL), 0);
+    tt_session_free(session);
+    tt_statement_free(st);
+    tt_client_close(c);
+    fake_stop(s);
+}
+END_TEST
+
+START_TEST(sizes_and_values_that_cannot_be)
+{
+    fake_mysql *s = fake_start(tt_db_driver_linked.name);
+    tt_client *c = client_of(config_of(s));
+    tt_read_options read = TT_READ_OPTIONS_INIT;
+    tt_read_info info = TT_READ_INFO_INIT;
+    tt_value v = tt_text("x");
+    tt_result *r = NULL;
+
+    read.size = SIZE_MAX / 2; /* never set: nothing beyond the struct is read */
+    ck_assert_int_eq(read_with(c, &read, NULL), TT_E_ARGUMENT);
+    info.size = SIZE_MAX / 2;
+    ck_assert_int_eq(tt_query_read(c, NULL, "SELECT a FROM t", NULL, 0, NULL, &r, &info, NULL),
+                     TT_E_ARGUMENT);
+    v.as.bytes.p = NULL;
+    ck_assert_int_eq(read_with(c, NULL, &v), TT_E_ARGUMENT);
+    v.as.bytes.n = 0;
+    ck_assert_int_eq(read_with(c, NULL, &v), 0);
+    v = tt_time_of(TT_TYPE_DATE, (tt_time){.year = 2026, .month = 1, .day = 1, .reserved = 1});
+    ck_assert_int_eq(read_with(c, NULL, &v), TT_E_ARGUMENT);
+    tt_client_close(c);
+    fake_stop(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("client_wire");
@@ -107,5 +181,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, deadlines_cover_connecting, 0, (int)TT_COUNT(silences));
     tcase_add_loop_test(t, opening_ends_though_nobody_speaks, 0, (int)TT_COUNT(silences));
+    tcase_add_test(t, members_that_must_be_zero_are);
+    tcase_add_test(t, sizes_and_values_that_cannot_be);
     return suite_run("client_wire", t);
 }

@@ -10,6 +10,8 @@ from .handles import Handles, Use
 from .native import (
     TOKEN_MAX,
     CBeginOptions,
+    CCommitOptions,
+    CInvalidateOptions,
     CReadInfo,
     CReadOptions,
     CWriteInfo,
@@ -201,13 +203,15 @@ class Client(_Queries):
     def invalidate(self, *tags, timeout=None):
         """Invalidate tags after a change that did not go through this library."""
         names = Names(tags)
+        options = CInvalidateOptions(timeout_ms=_milliseconds(timeout))
         with self._use() as (client, _):
-            call(lib.tt_invalidate_tags, client, names.array, names.n, _milliseconds(timeout))
+            call(lib.tt_invalidate_tags, client, names.array, names.n, ctypes.byref(options))
 
     def clear(self, *, timeout=None):
         """Invalidate every entry of the namespace."""
+        options = CInvalidateOptions(timeout_ms=_milliseconds(timeout))
         with self._use() as (client, _):
-            call(lib.tt_cache_clear, client, _milliseconds(timeout))
+            call(lib.tt_cache_clear, client, ctypes.byref(options))
 
     def reload(self, config, *, password=None, redis_password=None):
         """Take over what may change while running; the rest must be equal."""
@@ -293,9 +297,10 @@ class Session(_Queries):
 
     def commit(self, *, timeout=None):
         """A WriteInfo. The transaction is over in every case."""
+        options = CCommitOptions(timeout_ms=_milliseconds(timeout))
         info = CWriteInfo()
         with self._use() as (_, session):
-            call(lib.tt_commit, session, _milliseconds(timeout), ctypes.byref(info))
+            call(lib.tt_commit, session, ctypes.byref(options), ctypes.byref(info))
         return _write_info(info)
 
     def rollback(self):
