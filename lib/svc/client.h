@@ -101,7 +101,8 @@ typedef struct tt_client {
     uint64_t discoveries;
     bool discovered_ok;
     bool stopping;
-    char said_policy; /* warned about the eviction policy */
+
+    char said_policy; /* the keeper's: warned about the eviction policy */
 
     tt_bench bench; /* where operations wait for others */
     pthread_t watchdog, keeper;

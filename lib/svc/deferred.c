@@ -118,18 +118,13 @@ static tt_result *waiting_rows(tt_client *c, tt_conn *conn, tt_error *err)
     tt_buf rows = tt_buf_init(&c->a);
     tt_result *result = NULL;
     char text[SQL_MAX];
-    char *bytes;
-    size_t n;
 
     sql(text, c, "SELECT id, tag FROM ", " WHERE namespace = ? ORDER BY id LIMIT 64");
     if (c->driver->read(conn->db, tt_str_c(text), &name, 1, &limits, &rows, err) != TT_DB_OK) {
         tt_buf_free(&rows);
         return NULL;
     }
-    bytes = tt_buf_take(&rows, &n);
-    if (tt_result_new(&c->a, bytes, n, &result) != 0)
-        tt_del(&c->a, bytes);
-    return result;
+    return tt_drive_result(&c->a, &rows, &result, err) == 0 ? result : NULL;
 }
 
 /* Bump one tag with P, and wait for the answer. */

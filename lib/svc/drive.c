@@ -154,20 +154,27 @@ static void do_prove(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_nodepool_release(node->pool, conn);
 }
 
-/* Make the rows a result; 0 or TT_E_NOMEM, TT_E_INTERNAL. */
-static int make_result(tt_drive *d, tt_buf *rows, tt_event *ev)
+int tt_drive_result(const tt_allocator *a, tt_buf *rows, tt_result **out, tt_error *err)
 {
-    tt_result *result = NULL;
     size_t n;
     char *bytes = tt_buf_take(rows, &n);
-    int rc = tt_result_new(&d->c->a, bytes, n, &result);
+    int rc = tt_result_new(a, bytes, n, out);
 
-    if (rc != 0) {
-        tt_del(&d->c->a, bytes);
-        return tt_fail(&d->error, rc == TT_E_NOMEM ? rc : TT_E_INTERNAL, "%s",
-                       rc == TT_E_NOMEM ? "out of memory for the result"
-                                        : "the driver gave rows that are not well formed");
-    }
+    if (rc == 0)
+        return 0;
+    tt_del(a, bytes);
+    if (rc == TT_E_NOMEM)
+        return tt_fail_nomem(err);
+    return tt_fail(err, TT_E_INTERNAL, "the driver gave rows that are not well formed");
+}
+
+static int take_rows(tt_drive *d, tt_buf *rows, tt_event *ev)
+{
+    tt_result *result = NULL;
+    int rc = tt_drive_result(&d->c->a, rows, &result, &d->error);
+
+    if (rc != 0)
+        return rc;
     ev->result = result;
     ev->payload = tt_result_encoded(result);
     return 0;
@@ -208,7 +215,7 @@ static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_nodepool_release(node->pool, conn);
     ev->took_ns = tt_client_now(d->c) - start;
     ev->db = status;
-    if (status == TT_DB_OK && ev->reached && make_result(d, &rows, ev) != 0)
+    if (status == TT_DB_OK && ev->reached && take_rows(d, &rows, ev) != 0)
         status = TT_DB_LOCAL;
     if (status != TT_DB_OK)
         failed(d, ev, status, act->node);

@@ -3,6 +3,8 @@
 #ifndef TT_SVC_DRIVE_H
 #define TT_SVC_DRIVE_H
 
+#include <twotier/result.h>
+
 #include "svc/client.h"
 
 /* What an operation reads or writes, prepared by the caller. */
@@ -50,6 +52,10 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns);
 /* Give the term a fresh version: every entry of the namespace is invalid from then on. Tried once.
  * 0, TT_E_CACHE_UNAVAILABLE, TT_E_TIMEOUT, TT_E_UNAVAILABLE (no primary), TT_E_NOMEM. */
 TT_MUST int tt_drive_renew(tt_client *c, int64_t deadline_ns);
+
+/* Make the rows that a driver gave a result; `rows` is empty afterwards. 0, TT_E_NOMEM,
+ * TT_E_INTERNAL. */
+TT_MUST int tt_drive_result(const tt_allocator *a, tt_buf *rows, tt_result **out, tt_error *err);
 
 /* Wake the operations on core.woken. Under mu. */
 void tt_client_wake_locked(tt_client *c);

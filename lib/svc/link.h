@@ -18,7 +18,7 @@ typedef struct tt_link_options {
     int connections;    /* at least 2; 0: 2. With more than 2, the last is for large values only */
     size_t large_bytes; /* batches from this size on go to the last; 0: 64 KiB */
     size_t post_bytes_max;     /* of unanswered posts on one connection; 0: 32 MiB */
-    unsigned queue_max;        /* batches at once on one connection; 0: 4096 */
+    unsigned queue_max;        /* batches at once on one connection; 0: 2048 */
     int connect_timeout_ms;    /* 0: 1000; a call's deadline may cut it */
     int stall_ms;              /* silent for so long with replies due: given up; 0: 5000 */
     tt_breaker_config breaker; /* failures: timeouts in a row. 0: 5, 100 ms, 2 s */

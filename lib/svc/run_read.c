@@ -69,8 +69,6 @@ static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info 
     tt_client *c = d->c;
     tt_buf rows = tt_buf_init(&c->a);
     tt_result *result = NULL;
-    char *bytes;
-    size_t n;
     int rc;
 
     if (s->tx == TT_TX_DOOMED)
@@ -80,13 +78,9 @@ static int run_inside(tt_drive *d, tt_session *s, tt_result **out, tt_read_info 
         tt_buf_free(&rows);
         return tt_run_error(tt_session_failed(s, rc), &d->error, err);
     }
-    bytes = tt_buf_take(&rows, &n);
-    rc = tt_result_new(&c->a, bytes, n, &result);
-    if (rc != 0) {
-        tt_del(&c->a, bytes);
-        return rc == TT_E_NOMEM ? tt_fail_nomem(err)
-                                : tt_fail(err, TT_E_INTERNAL, "rows that are not well formed");
-    }
+    rc = tt_drive_result(&c->a, &rows, &result, err);
+    if (rc != 0)
+        return rc;
     info->source = TT_SOURCE_PRIMARY;
     info->why = "inside the session's transaction";
     (void)snprintf(info->node, sizeof(info->node), "%s", c->nodes[s->node].name);
