@@ -110,6 +110,7 @@ struct tt_db_conn {
     int fd;
     bool guard_sigpipe;
     unsigned max_statements;
+    uint64_t max_packet; /* the server's max_allowed_packet; 0: not known */
     /* atomic */
     atomic_int call; /* tt_mysql_call_state */
     /* of the thread that uses the connection */

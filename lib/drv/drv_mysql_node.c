@@ -58,9 +58,10 @@ static bool is_on(tt_str s)
 /* ---- sample ---- */
 
 static const char sample_mariadb[] = "SELECT @@global.server_id, @@global.read_only, "
-                                     "@@global.gtid_binlog_pos, @@global.gtid_slave_pos";
-static const char sample_mysql[] =
-    "SELECT @@global.server_uuid, @@global.read_only, @@global.gtid_executed";
+                                     "@@global.gtid_binlog_pos, @@global.gtid_slave_pos, "
+                                     "@@session.max_allowed_packet";
+static const char sample_mysql[] = "SELECT @@global.server_uuid, @@global.read_only, "
+                                   "@@global.gtid_executed, @@session.max_allowed_packet";
 
 static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
 {
@@ -69,7 +70,7 @@ static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
     tt_columns row;
     tt_str id;
     tt_db_status status = ask(c, tt_str_c(mariadb ? sample_mariadb : sample_mysql), NULL, 0,
-                              mariadb ? 4 : 3, &row, err);
+                              mariadb ? 5 : 4, &row, err);
 
     if (status != TT_DB_OK)
         return status;
@@ -77,6 +78,8 @@ static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
     (void)snprintf(out->identity, sizeof(out->identity), "%s%.*s", mariadb ? "id-" : "", (int)id.n,
                    id.p ? id.p : "");
     out->read_only = is_on(as_text(&row, 1, digits));
+    if (!tt_str_u64(as_text(&row, mariadb ? 4 : 3, digits), &c->max_packet))
+        c->max_packet = 0;
     tt_buf_clear(&out->applied);
     tt_buf_put_str(&out->applied, as_text(&row, mariadb && out->read_only ? 3 : 2, digits));
     return out->applied.failed ? tt_mysql_local(c, TT_E_NOMEM, err) : TT_DB_OK;

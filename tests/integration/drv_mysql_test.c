@@ -346,6 +346,36 @@ START_TEST(connections_that_fail)
 }
 END_TEST
 
+START_TEST(a_write_that_no_packet_holds_changes_nothing)
+{
+    tt_db_conn *c;
+    size_t n = (size_t)8 << 20;
+    char *large = calloc(n, 1);
+    tt_value v[] = {tt_bytes_of(TT_TYPE_BLOB, large, n)};
+    tt_db_effect effect = {0};
+    tt_error e = TT_ERROR_INIT;
+    tt_db_status status;
+
+    effect.position = tt_buf_init(libc);
+    db->close(open_with_table());
+    ck_assert(servers_do("sql", "primary 'SET GLOBAL max_allowed_packet = 1048576'"));
+    c = open_to("PRIMARY");
+    status = db->write(c, TT_STR("UPDATE t SET v = LENGTH(?)"), v, 1, &effect, &e);
+    ck_assert(servers_do("sql", "primary 'SET GLOBAL max_allowed_packet = 16777216'"));
+    ck_assert_int_eq(status, TT_DB_LOCAL);
+    ck_assert_int_eq(e.code, TT_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(e.message, "max_allowed_packet"));
+    ck_assert(!effect.sent_write && db->usable(c));
+    v[0].as.bytes.n = 1000000;
+    ck_assert_int_eq(db->write(c, TT_STR("UPDATE t SET v = LENGTH(?)"), v, 1, &effect, &e),
+                     TT_DB_OK);
+    ck_assert_int_eq(number(c, "SELECT v FROM t WHERE id = 1"), 1000000);
+    tt_buf_free(&effect.position);
+    free(large);
+    db->close(c);
+}
+END_TEST
+
 /* ---- killing, aborting, losing ---- */
 
 typedef struct waiter {
@@ -659,6 +689,7 @@ int main(void)
     add_reads(t);
     add_writes(t);
     tcase_add_test(t, connections_that_fail);
+    tcase_add_test(t, a_write_that_no_packet_holds_changes_nothing);
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, a_killed_connection_is_gone);
     tcase_add_test(t, an_abort_ends_a_call);

@@ -294,8 +294,8 @@ static inline fake_mysql *fake_start(const char *library)
     ck_assert_ptr_nonnull(s);
     s->plugin =
         strncmp(library, "mysql", 5) == 0 ? "caching_sha2_password" : "mysql_native_password";
-    atomic_init(&s->prepared, 3);
-    atomic_init(&s->executed, 3);
+    atomic_init(&s->prepared, 4);
+    atomic_init(&s->executed, 4);
     atomic_init(&s->plain, 2); /* the heartbeats of a replica */
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(s->listener, (struct sockaddr *)&a, sizeof(a)), 0);

@@ -108,7 +108,7 @@ START_TEST(an_abort_between_two_calls_is_not_forgotten)
 END_TEST
 
 /* Columns promised, and sent. */
-static const unsigned shapes[][2] = {{3, 1}, {1, 3}, {3, 0}, {1, 1}, {2, 2}, {0, 3}};
+static const unsigned shapes[][2] = {{4, 1}, {1, 4}, {4, 0}, {1, 1}, {3, 3}, {0, 4}};
 
 START_TEST(odd_columns_break_the_link_and_nothing_else)
 {
