@@ -196,6 +196,27 @@ START_TEST(positions_of_two_writes_differ)
 }
 END_TEST
 
+/* Two million rows are not read for the sake of the link. */
+START_TEST(a_result_far_beyond_its_limit_is_not_read_to_its_end)
+{
+    static const tt_db_limits few = {0, 10};
+    static const char many[] = "SELECT REPEAT('x', 1000) FROM seq_1_to_2000000";
+    tt_db_conn *c = open_with_table();
+    int64_t began = tt_now_ns(&tt_clock_system);
+    tt_error e = TT_ERROR_INIT;
+
+    if (is_mariadb()) { /* the other has no such table */
+        ck_assert_int_eq(read_status(c, many, NULL, 0, &few, &e), TT_DB_LOCAL);
+        ck_assert_int_eq(e.code, TT_E_LIMIT);
+        ck_assert(db->broken(c));
+        db->close(c);
+        ck_assert_int_lt(elapsed_ms(began), 1000);
+    } else {
+        db->close(c);
+    }
+}
+END_TEST
+
 static const struct {
     const char *sql;
     bool dirty;
@@ -663,6 +684,7 @@ static void add_reads(TCase *t)
     tcase_add_test(t, no_rows_are_a_result);
     tcase_add_test(t, reading_never_executes_a_change);
     tcase_add_test(t, limits_leave_the_link_usable);
+    tcase_add_test(t, a_result_far_beyond_its_limit_is_not_read_to_its_end);
     tcase_add_test(t, parameters_must_fit);
     tcase_add_test(t, a_table_changes_under_a_statement);
     tcase_add_test(t, old_statements_are_closed);
