@@ -71,7 +71,8 @@ TT_API int tt_client_ready(tt_client *client, tt_error *err);
  * Since 0.1. */
 TT_API int tt_session_new(tt_client *client, tt_session **out, tt_error *err);
 /** Free; an open transaction is rolled back. NULL does nothing. May block for the rollback, up to
- * database.query_timeout. Since 0.1. */
+ * database.query_timeout; never for a queue: a session that belongs to one is freed with its
+ * operation. Since 0.1. */
 TT_API void tt_session_free(tt_session *session);
 
 /** Longest token, with the closing zero. */
