@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     read_all(client);
     rename_subject(client, 2, "Biology");
     read_all(client);
-    must(tt_invalidate_tags(client, changed_by_hand, 2, 0, &err));
+    must(tt_invalidate_tags(client, changed_by_hand, 2, NULL, &err));
     puts("subject:1 and subjects invalidated: they were changed by other means");
     read_all(client);
     tt_client_close(client);

@@ -54,7 +54,7 @@ static int transfer(tt_client *client, tt_session *session, int64_t from, int64_
     if (rc == 0)
         rc = add_seats(session, client, to, 1, err);
     if (rc == 0)
-        rc = tt_commit(session, 0, NULL, err);
+        rc = tt_commit(session, NULL, NULL, err);
     return rc;
 }
 

@@ -7,12 +7,14 @@ enum { SETTLE_MS = 1000, SETTLE_STEP_MS = 20 };
 
 int cli_run_invalidate(cli *c)
 {
+    tt_invalidate_options o = TT_INVALIDATE_OPTIONS_INIT;
     tt_error err = TT_ERROR_INIT;
     int rc, status = cli_open(c);
 
     if (status != 0)
         return status;
-    rc = tt_invalidate_tags(c->client, c->args, (size_t)c->n_args, c->timeout_ms, &err);
+    o.timeout_ms = c->timeout_ms;
+    rc = tt_invalidate_tags(c->client, c->args, (size_t)c->n_args, &o, &err);
     if (rc != 0)
         return cli_fail(c, rc, &err);
     if (c->json)
@@ -24,12 +26,14 @@ int cli_run_invalidate(cli *c)
 
 int cli_run_clear(cli *c)
 {
+    tt_invalidate_options o = TT_INVALIDATE_OPTIONS_INIT;
     tt_error err = TT_ERROR_INIT;
     int rc, status = cli_open(c);
 
     if (status != 0)
         return status;
-    rc = tt_cache_clear(c->client, c->timeout_ms, &err);
+    o.timeout_ms = c->timeout_ms;
+    rc = tt_cache_clear(c->client, &o, &err);
     if (rc != 0)
         return cli_fail(c, rc, &err);
     (void)puts(c->json ? "{\"cleared\":true}" : "every entry of the namespace invalidated");

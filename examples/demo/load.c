@@ -97,7 +97,7 @@ static void load_table(load *l, enum teach_table table)
             insert_rows(l, table, id, n);
             id += n;
         }
-        demo_must(tt_commit(l->session, 0, NULL, &err), "loading", &err);
+        demo_must(tt_commit(l->session, NULL, NULL, &err), "loading", &err);
         show_progress(l, teach_tables[table].name);
     }
 }

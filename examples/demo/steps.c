@@ -256,7 +256,7 @@ void demo_transaction(demo *d)
     demo_must(tt_begin(session, NULL, &err), "begin", &err);
     move_seat(d, session, 21, 22, next);
     held = see(d, 21, x, ", before the commit", NULL);
-    demo_must(tt_commit(session, 0, NULL, &err), "commit", &err);
+    demo_must(tt_commit(session, NULL, NULL, &err), "commit", &err);
     held = see(d, 21, x - 1, ", after the commit", NULL) && held;
     held = see(d, 22, y + 1, ", after the commit", NULL) && held;
     demo_check(d, held, "nothing before the commit, both changes after it");

@@ -12,9 +12,16 @@
  * Options: every struct of options or output that may grow begins with its `size`, set by its _INIT
  * macro. 0 gives TT_E_ARGUMENT. A smaller one than this library knows is from an older program:
  * missing members take their defaults, or are not written. A larger one is from a newer program:
- * the bytes beyond must be zero, else TT_E_UNSUPPORTED; of outputs they are not touched. Structs
- * without a `size` are frozen. Callbacks must not throw, nor jump out. Signals: the library
- * installs no handler, changes no disposition, raises no SIGPIPE.
+ * the bytes beyond must be zero, else TT_E_UNSUPPORTED; of outputs they are not touched. A size
+ * above 4096 is TT_E_ARGUMENT, and so are members named `reserved` that are not 0. Structs
+ * without a `size` are frozen.
+ * Codes: the comment of a function names those that a caller can do something about. Besides them
+ * any may return TT_E_ARGUMENT (a NULL, a number out of range), TT_E_LIMIT, TT_E_NOMEM and
+ * TT_E_FORKED; what takes a session TT_E_BUSY while that belongs to a queue; what asks the database
+ * TT_E_DENIED, TT_E_SCHEMA, TT_E_BUSY (the pool or the primary has no room), TT_E_UNAVAILABLE,
+ * TT_E_LOST, TT_E_TIMEOUT and TT_E_INTERNAL (an answer that no server gives). Callbacks must not
+ * throw, nor jump out. Signals: the library installs no handler, changes no disposition, raises no
+ * SIGPIPE.
  */
 #ifndef TWOTIER_CLIENT_H
 #define TWOTIER_CLIENT_H
@@ -64,7 +71,8 @@ TT_API int tt_client_ready(tt_client *client, tt_error *err);
  * Since 0.1. */
 TT_API int tt_session_new(tt_client *client, tt_session **out, tt_error *err);
 /** Free; an open transaction is rolled back. NULL does nothing. May block for the rollback, up to
- * database.query_timeout. Since 0.1. */
+ * database.query_timeout; never for a queue: a session that belongs to one is freed with its
+ * operation. Since 0.1. */
 TT_API void tt_session_free(tt_session *session);
 
 /** Longest token, with the closing zero. */
@@ -117,7 +125,7 @@ typedef struct tt_begin_options {
 TT_API int tt_begin(tt_session *session, const tt_begin_options *options, tt_error *err);
 
 /** 0: no transaction, 1: one is open, 2: it is doomed; TT_E_BUSY while the session belongs to a
- * queue. The session's thread. Since 0.1. */
+ * queue; TT_E_FORKED in the child of a fork. The session's thread. Since 0.1. */
 TT_API int tt_session_in_transaction(const tt_session *session);
 
 /** What became of the invalidation of a write. */
@@ -145,14 +153,28 @@ typedef struct tt_write_info {
         sizeof(tt_write_info), 0, 0, TT_INVALIDATED_NONE, 0, ""                                    \
     }
 
+/** Options of a commit. */
+typedef struct tt_commit_options {
+    size_t size;        /**< set by TT_COMMIT_OPTIONS_INIT */
+    int32_t timeout_ms; /**< 0: database.query_timeout; at most 3600000 */
+    int32_t reserved;   /**< 0 */
+} tt_commit_options;
+
+#define TT_COMMIT_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(tt_commit_options), 0, 0                                                            \
+    }
+
 /** Commit: marks the gathered tags, commits, invalidates. After success no cached read that starts
  * later, anywhere, whose tags meet those of the transaction, returns data older than it.
- * @param info  may be NULL.
+ * @param options  may be NULL.
+ * @param info     may be NULL.
  * @return 0, TT_E_STATE (none is open, or it was doomed), TT_E_CACHE_UNAVAILABLE, TT_E_CONFLICT,
  *         TT_E_LOST, TT_E_TIMEOUT (all: certainly not committed), TT_E_COMMIT_UNKNOWN.
- * The transaction is over in every case. The session's thread. Blocks up to timeout_ms (0:
- * database.query_timeout). Since 0.1. */
-TT_API int tt_commit(tt_session *session, int timeout_ms, tt_write_info *info, tt_error *err);
+ * The transaction is over, but after an error of class usage other than TT_E_STATE. The session's
+ * thread. Blocks up to the timeout. Since 0.1. */
+TT_API int tt_commit(tt_session *session, const tt_commit_options *options, tt_write_info *info,
+                     tt_error *err);
 
 /** Roll back. Nothing is invalidated. 0 also when none is open. When the connection is lost the
  * server rolls back by itself: that is a success too.

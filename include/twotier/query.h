@@ -79,9 +79,9 @@ typedef struct tt_read_options {
     const char *const *tags; /**< NULL: taken from the tables of the statement */
     size_t n_tags;           /**< 0: likewise */
     int32_t consistency;     /**< tt_consistency; TT_STRONG does not use the cache */
-    int32_t bound_ms;        /**< of TT_BOUNDED */
+    int32_t bound_ms;        /**< of TT_BOUNDED; else 0 */
     int32_t timeout_ms;      /**< 0: database.query_timeout; at most 3600000. Covers everything */
-    int32_t reserved;
+    int32_t reserved;        /**< 0 */
 } tt_read_options;
 
 #define TT_READ_OPTIONS_INIT                                                                       \
@@ -141,16 +141,31 @@ TT_API int tt_query_write(tt_client *client, tt_session *session, const char *sq
                           const tt_value *params, size_t n, const tt_write_options *options,
                           tt_write_info *info, tt_error *err);
 
+/** Options of an invalidation. */
+typedef struct tt_invalidate_options {
+    size_t size;        /**< set by TT_INVALIDATE_OPTIONS_INIT */
+    int32_t timeout_ms; /**< 0: cache.timeout; at most 3600000 */
+    int32_t reserved;   /**< 0 */
+} tt_invalidate_options;
+
+#define TT_INVALIDATE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(tt_invalidate_options), 0, 0                                                        \
+    }
+
 /** Invalidate tags after a change that did not go through this library. From then on reads of them
  * are filled from the primary until their history is known again.
- * @return 0 (acknowledged), TT_E_CACHE_UNAVAILABLE, TT_E_TIMEOUT (unknown; safe to repeat).
- * Any thread. Blocks up to timeout_ms (0: cache.timeout). One round trip. Since 0.1. */
+ * @param options  may be NULL.
+ * @return 0 (acknowledged), TT_E_CACHE_UNAVAILABLE (it cannot be reached, or refuses), TT_E_TIMEOUT
+ *         (it did not answer: unknown; safe to repeat).
+ * Any thread. Blocks up to the timeout, in which it is tried again. One round trip. Since 0.1. */
 TT_API int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags,
-                              int timeout_ms, tt_error *err);
+                              const tt_invalidate_options *options, tt_error *err);
 
 /** Invalidate every entry of the namespace: after a restore, or changes nobody can name tags for.
- * @return as tt_invalidate_tags. Any thread. Blocks likewise. Constant time. Since 0.1. */
-TT_API int tt_cache_clear(tt_client *client, int timeout_ms, tt_error *err);
+ * @return as tt_invalidate_tags, and TT_E_UNAVAILABLE (no primary is known).
+ * Any thread. Blocks likewise. Constant time. Since 0.1. */
+TT_API int tt_cache_clear(tt_client *client, const tt_invalidate_options *options, tt_error *err);
 
 /** Make sure that the result is in the cache, as tt_query_read with options->cache_class would, and
  * drop it. @return as tt_query_read. Any thread. Blocks. Since 0.1. */
@@ -159,10 +174,11 @@ TT_API int tt_warm(tt_client *client, const char *sql, const tt_value *params, s
 
 /** Rows as they come, never cached: `rows` gets the next ones, at least one, borrowed for the call,
  * and returns 0 to go on; anything else ends the call, and is returned. It may not use the session.
- * In this version TT_E_UNSUPPORTED. Since 0.1. */
+ * `info` may be NULL. In this version TT_E_UNSUPPORTED. Since 0.1. */
 TT_API int tt_query_stream(tt_client *client, tt_session *session, const char *sql,
                            const tt_value *params, size_t n, const tt_read_options *options,
-                           int (*rows)(const tt_result *rows, void *ctx), void *ctx, tt_error *err);
+                           int (*rows)(const tt_result *rows, void *ctx), void *ctx,
+                           tt_read_info *info, tt_error *err);
 
 /** A statement made ready: its text inspected, its options resolved once. Shared by threads. */
 typedef struct tt_statement tt_statement;
@@ -186,8 +202,8 @@ typedef struct tt_call_options {
     size_t size;         /**< set by TT_CALL_OPTIONS_INIT */
     int32_t timeout_ms;  /**< 0: the statement's */
     int32_t consistency; /**< -1: the statement's */
-    int32_t bound_ms;
-    int32_t reserved;
+    int32_t bound_ms;    /**< of TT_BOUNDED; else 0 */
+    int32_t reserved;    /**< 0 */
 } tt_call_options;
 
 #define TT_CALL_OPTIONS_INIT                                                                       \
@@ -205,11 +221,13 @@ TT_API int tt_statement_write(const tt_statement *statement, tt_session *session
                               tt_write_info *info, tt_error *err);
 
 /** Read with many sets of parameters at once: one round trip to the cache for all of them. `params`
- * holds n_sets * n values; out[i] is the result of set i, and on failure none is written. In this
- * version TT_E_UNSUPPORTED. Since 0.1. */
+ * holds n_sets * n values; out[i] is the result of set i and info[i] says where it came from (may
+ * be NULL; all of one `size`), and on failure none is written. In this version TT_E_UNSUPPORTED.
+ * Since 0.1. */
 TT_API int tt_query_read_many(const tt_statement *statement, tt_session *session,
                               const tt_value *params, size_t n, size_t n_sets,
-                              const tt_call_options *call, tt_result **out, tt_error *err);
+                              const tt_call_options *call, tt_result **out, tt_read_info *info,
+                              tt_error *err);
 
 #ifdef __cplusplus
 }

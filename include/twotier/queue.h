@@ -56,13 +56,14 @@ TT_API size_t tt_queue_pending(const tt_queue *queue);
 
 /** An eventfd(2), readable while completions wait to be taken, level-triggered, made unreadable
  * when tt_queue_next() returns 0: for poll, epoll, a foreign event loop. Owned by the queue; not to
- * be read or closed. Since 0.1. */
+ * be read or closed. TT_E_ARGUMENT for NULL, TT_E_FORKED in the child of a fork. Since 0.1. */
 TT_API int tt_queue_fd(const tt_queue *queue);
 
 /** Submit: as the blocking calls of the same names, with statements, values and options copied; a
  * tt_statement must live until the completion. From the submission until its completion has been
  * taken a session belongs to the queue: other calls on it give TT_E_BUSY, and tt_session_free()
- * waits. Timeouts count from the submission: what is late before it begins is not sent.
+ * leaves it to the queue, which frees it after the operation. Timeouts count from the submission:
+ * what is late before it begins is not sent.
  * @return 0 (accepted: exactly one completion will come), TT_E_BUSY (depth reached, or the session
  * is in use), TT_E_STATE (stopped), TT_E_ARGUMENT, TT_E_NOMEM. What is wrong with the statement
  *         comes as a completion.
@@ -78,8 +79,8 @@ TT_API int tt_queue_statement(tt_queue *queue, const tt_statement *statement, tt
                               void *user, tt_error *err);
 TT_API int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options *options,
                           void *user, tt_error *err);
-TT_API int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *user,
-                           tt_error *err);
+TT_API int tt_queue_commit(tt_queue *queue, tt_session *session, const tt_commit_options *options,
+                           void *user, tt_error *err);
 TT_API int tt_queue_rollback(tt_queue *queue, tt_session *session, void *user, tt_error *err);
 
 /** Take one completion. @return 1 and *out, or 0 when there is none now; never negative.

@@ -40,11 +40,12 @@ typedef struct tt_time {
     uint8_t month, day; /**< 0 in zero dates */
     uint8_t minutes, seconds;
     uint8_t negative; /**< 1 for a negative TT_TYPE_TIME */
-    uint8_t reserved;
+    uint8_t reserved; /**< 0 */
 } tt_time;
 
-/** A value to bind to a `?`. Text and bytes are borrowed until the call returns (calls that go on
- * without the caller, as of tt_queue, copy them). Make one with the functions below. */
+/** A value to bind to a `?`. Bytes at NULL are TT_E_ARGUMENT, unless there are none; `reserved` of
+ * a time must be 0. Text and bytes are borrowed until the call returns (calls that go on without
+ * the caller, as of tt_queue, copy them). Make one with the functions below. */
 typedef struct tt_value {
     tt_type type;
     union {

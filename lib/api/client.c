@@ -102,20 +102,12 @@ int tt_session_new(tt_client *client, tt_session **out, tt_error *err)
 
 void tt_session_free(tt_session *session)
 {
-    tt_client *c;
-
     if (!session)
         return;
-    c = session->c;
-    if (!tt_origin_is_gone(&c->origin)) {
-        while (atomic_load_explicit(&session->queued, memory_order_acquire))
-            (void)usleep(1000);
-        tt_run_rollback(session);
-    }
-    tt_buf_free(&session->seen);
-    tt_buf_free(&session->owed);
-    tt_buf_free(&session->tags);
-    tt_del(&c->a, session);
+    if (!tt_origin_is_gone(&session->c->origin))
+        tt_session_leave(session);
+    else
+        tt_session_free_memory(session);
 }
 
 /* The first lines of every call on a session. */
@@ -175,8 +167,11 @@ int tt_session_in_transaction(const tt_session *session)
 {
     if (!session)
         return 0;
-    return atomic_load_explicit(&session->queued, memory_order_acquire) ? TT_E_BUSY
-                                                                        : (int)session->tx;
+    if (tt_origin_is_gone(&session->c->origin))
+        return TT_E_FORKED;
+    return atomic_load_explicit(&session->owner, memory_order_acquire) == TT_SESSION_FREE
+               ? (int)session->tx
+               : TT_E_BUSY;
 }
 
 /* ---- transactions ------------------------------------------------------------------------------
@@ -189,22 +184,24 @@ int tt_begin(tt_session *session, const tt_begin_options *options, tt_error *err
 
     if (rc == 0)
         rc = tt_abi_take(&o, sizeof(o), options, err);
-    if (rc == 0 && (o.timeout_ms < 0 || o.timeout_ms > TT_TIMEOUT_MS_MAX))
-        rc = tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 to %d", o.timeout_ms,
-                     TT_TIMEOUT_MS_MAX);
+    if (rc == 0)
+        rc = tt_timeout_check(o.timeout_ms, o.reserved, err);
     return rc != 0 ? rc : tt_run_begin(session, o.timeout_ms, err);
 }
 
-int tt_commit(tt_session *session, int timeout_ms, tt_write_info *info, tt_error *err)
+int tt_commit(tt_session *session, const tt_commit_options *options, tt_write_info *info,
+              tt_error *err)
 {
+    tt_commit_options o = TT_COMMIT_OPTIONS_INIT;
     int rc = check(session, err);
 
     if (rc == 0)
         rc = tt_abi_check(info, err);
-    if (rc == 0 && (timeout_ms < 0 || timeout_ms > TT_TIMEOUT_MS_MAX))
-        rc = tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 to %d", timeout_ms,
-                     TT_TIMEOUT_MS_MAX);
-    return rc != 0 ? rc : tt_run_commit(session, timeout_ms, info, err);
+    if (rc == 0)
+        rc = tt_abi_take(&o, sizeof(o), options, err);
+    if (rc == 0)
+        rc = tt_timeout_check(o.timeout_ms, o.reserved, err);
+    return rc != 0 ? rc : tt_run_commit(session, o.timeout_ms, info, err);
 }
 
 int tt_rollback(tt_session *session, tt_error *err)

@@ -69,14 +69,24 @@ int tt_warm(tt_client *client, const char *sql, const tt_value *params, size_t n
 /* ---- invalidation ------------------------------------------------------------------------------
  */
 
-int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags, int timeout_ms,
-                       tt_error *err)
+static int take_invalidate(tt_client *client, const tt_invalidate_options *options, int *timeout_ms,
+                           tt_error *err)
 {
-    tt_keys keys;
+    tt_invalidate_options o = TT_INVALIDATE_OPTIONS_INIT;
     int rc = tt_client_check(client, err);
 
     if (rc == 0)
-        rc = tt_timeout_check(timeout_ms, err);
+        rc = tt_abi_take(&o, sizeof(o), options, err);
+    *timeout_ms = o.timeout_ms;
+    return rc != 0 ? rc : tt_timeout_check(o.timeout_ms, o.reserved, err);
+}
+
+int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags,
+                       const tt_invalidate_options *options, tt_error *err)
+{
+    tt_keys keys;
+    int timeout_ms, rc = take_invalidate(client, options, &timeout_ms, err);
+
     if (rc != 0)
         return rc;
     if (!tags || n_tags == 0)
@@ -92,12 +102,10 @@ int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags
     return rc;
 }
 
-int tt_cache_clear(tt_client *client, int timeout_ms, tt_error *err)
+int tt_cache_clear(tt_client *client, const tt_invalidate_options *options, tt_error *err)
 {
-    int rc = tt_client_check(client, err);
+    int timeout_ms, rc = take_invalidate(client, options, &timeout_ms, err);
 
-    if (rc == 0)
-        rc = tt_timeout_check(timeout_ms, err);
     return rc != 0 ? rc : tt_run_clear(client, timeout_ms, err);
 }
 
@@ -190,11 +198,11 @@ int tt_statement_write(const tt_statement *statement, tt_session *session, const
 
 int tt_query_stream(tt_client *client, tt_session *session, const char *sql, const tt_value *params,
                     size_t n, const tt_read_options *options,
-                    int (*rows)(const tt_result *rows, void *ctx), void *ctx, tt_error *err)
+                    int (*rows)(const tt_result *rows, void *ctx), void *ctx, tt_read_info *info,
+                    tt_error *err)
 {
-    int rc = tt_client_check(client, err);
+    int rc = check(client, session, info, err);
 
-    (void)session;
     (void)sql;
     (void)params;
     (void)n;
@@ -207,7 +215,7 @@ int tt_query_stream(tt_client *client, tt_session *session, const char *sql, con
 
 int tt_query_read_many(const tt_statement *statement, tt_session *session, const tt_value *params,
                        size_t n, size_t n_sets, const tt_call_options *call, tt_result **out,
-                       tt_error *err)
+                       tt_read_info *info, tt_error *err)
 {
     int rc;
 
@@ -218,7 +226,7 @@ int tt_query_read_many(const tt_statement *statement, tt_session *session, const
     (void)out;
     if (!statement)
         return tt_fail(err, TT_E_ARGUMENT, "statement is NULL");
-    rc = check(statement->c, session, NULL, err);
+    rc = check(statement->c, session, info, err);
     return rc != 0
                ? rc
                : tt_fail(err, TT_E_UNSUPPORTED, "tt_query_read_many comes with a later version");

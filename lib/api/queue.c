@@ -52,7 +52,9 @@ size_t tt_queue_pending(const tt_queue *queue)
 
 int tt_queue_fd(const tt_queue *queue)
 {
-    return queue ? tt_queue_descriptor(queue) : TT_E_ARGUMENT;
+    if (!queue)
+        return TT_E_ARGUMENT;
+    return is_usable(queue) ? tt_queue_descriptor(queue) : TT_E_FORKED;
 }
 
 /* ---- submitting --------------------------------------------------------------------------------
@@ -154,9 +156,7 @@ int tt_queue_statement(tt_queue *queue, const tt_statement *statement, tt_sessio
     if (statement->c != job->c)
         rc = tt_fail(err, TT_E_ARGUMENT, "the statement was made by another client");
     if (rc == 0)
-        rc = tt_abi_take(&job->call, sizeof(job->call), call, err);
-    if (rc == 0)
-        rc = tt_timeout_check(job->call.timeout_ms, err);
+        rc = tt_call_take(&job->call, call, err);
     if (rc == 0)
         rc = tt_job_bind(job, params, n, err);
     return end(queue, job, job->call.timeout_ms ? job->call.timeout_ms : job->plan->timeout_ms, rc,
@@ -183,16 +183,23 @@ int tt_queue_begin(tt_queue *queue, tt_session *session, const tt_begin_options 
         return rc;
     rc = tt_abi_take(&o, sizeof(o), options, err);
     if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
+        rc = tt_timeout_check(o.timeout_ms, o.reserved, err);
     return end(queue, job, o.timeout_ms, rc, err);
 }
 
-int tt_queue_commit(tt_queue *queue, tt_session *session, int timeout_ms, void *user, tt_error *err)
+int tt_queue_commit(tt_queue *queue, tt_session *session, const tt_commit_options *options,
+                    void *user, tt_error *err)
 {
+    tt_commit_options o = TT_COMMIT_OPTIONS_INIT;
     tt_job *job = NULL;
     int rc = begin_with(queue, session, TT_JOB_COMMIT, user, &job, err);
 
-    return rc != 0 ? rc : end(queue, job, timeout_ms, tt_timeout_check(timeout_ms, err), err);
+    if (rc != 0)
+        return rc;
+    rc = tt_abi_take(&o, sizeof(o), options, err);
+    if (rc == 0)
+        rc = tt_timeout_check(o.timeout_ms, o.reserved, err);
+    return end(queue, job, o.timeout_ms, rc, err);
 }
 
 int tt_queue_rollback(tt_queue *queue, tt_session *session, void *user, tt_error *err)

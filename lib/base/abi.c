@@ -5,6 +5,9 @@
 
 #include "base/err.h"
 
+/* A struct of options will not get there; a size that was never set is likely to be above. */
+#define SIZE_BYTES_MAX 4096
+
 static size_t size_of(const void *p)
 {
     size_t n;
@@ -15,7 +18,7 @@ static size_t size_of(const void *p)
 
 int tt_abi_check(const void *out, tt_error *err)
 {
-    if (out && size_of(out) < sizeof(size_t))
+    if (out && (size_of(out) < sizeof(size_t) || size_of(out) > SIZE_BYTES_MAX))
         return tt_fail(err, TT_E_ARGUMENT,
                        "a struct with `size` %zu: start it with its _INIT macro", size_of(out));
     return 0;

@@ -8,8 +8,8 @@
 #include "base/must.h"
 
 /* Copy a struct of options from a caller, older or newer, over `into`, which holds the defaults and
- * is `known` bytes large. 0, TT_E_ARGUMENT (size 0), TT_E_UNSUPPORTED (bytes beyond `known` that
- * are not zero). `from` NULL leaves the defaults. */
+ * is `known` bytes large. 0, TT_E_ARGUMENT (a size that cannot be), TT_E_UNSUPPORTED (bytes beyond
+ * `known` that are not zero). `from` NULL leaves the defaults. */
 TT_MUST int tt_abi_take(void *into, size_t known, const void *from, tt_error *err);
 /* Is the size of an output struct (may be NULL) usable? 0 or TT_E_ARGUMENT. */
 TT_MUST int tt_abi_check(const void *out, tt_error *err);

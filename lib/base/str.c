@@ -1,5 +1,7 @@
 #include "base/str.h"
 
+#include <stdio.h>
+
 int tt_str_cmp(tt_str a, tt_str b)
 {
     size_t n = TT_MIN(a.n, b.n);
@@ -73,4 +75,26 @@ bool tt_str_u64(tt_str s, uint64_t *out)
     }
     *out = v;
     return true;
+}
+
+int tt_str_point(char *number)
+{
+    static const char plain[] = "0123456789+-einfa";
+    char *to = number;
+
+    for (const char *at = number; *at; to++) {
+        size_t n = strcspn(at, plain); /* the sign may be several bytes long */
+
+        *to = n ? '.' : *at;
+        at += n ? n : 1;
+    }
+    *to = '\0';
+    return (int)(to - number);
+}
+
+int tt_str_double(char out[TT_DOUBLE_CHARS], int digits, double v)
+{
+    TT_ASSERT(digits >= 1 && digits <= 17);
+    (void)snprintf(out, TT_DOUBLE_CHARS, "%.*g", digits, v);
+    return tt_str_point(out);
 }

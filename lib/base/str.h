@@ -44,4 +44,11 @@ tt_str tt_str_trim(tt_str s);
 /* Decimal digits only, no sign, the whole string; false on overflow or anything else. */
 TT_MUST bool tt_str_u64(tt_str s, uint64_t *out);
 
+/* A number as "%.*g" shows it, but with a point, whatever the locale of the host: its length, less
+ * than TT_DOUBLE_CHARS. With 17 digits no two numbers look alike. */
+#define TT_DOUBLE_CHARS 40
+int tt_str_double(char out[TT_DOUBLE_CHARS], int digits, double v);
+/* The second half of that: what is no part of a number in C becomes a point. */
+int tt_str_point(char *number);
+
 #endif

@@ -36,7 +36,7 @@ typedef struct tt_batch {
 } tt_batch;
 
 typedef enum tt_reply_kind {
-    TT_REPLY_NONE = 0, /* not answered */
+    TT_REPLY_NONE = 0, /* not answered, or too large to be taken */
     TT_REPLY_NIL,
     TT_REPLY_TEXT, /* bytes */
     TT_REPLY_ERROR /* the server's error text; the command did nothing */

@@ -89,7 +89,8 @@ static const struct tt_key keys[] = {
      .words = "auto|off|require|verify_ca|verify",
      .help = "`require` refuses a connection without TLS, `verify_ca` checks the certificate too, "
              "`verify` also the server's name. `auto` is what the client library does by "
-             "itself, which may be no TLS."},
+             "itself, which may be no TLS. Only to a server whose certificate is checked is a "
+             "password said in clear (PAM)."},
     {"database.tls.ca", AT(database.tls.ca), TT_SETTING_TEXT, LENGTH(TT_CONF_FILE_MAX),
      .help = "File with the certificates (PEM) that a server's certificate is checked against. "
              "Required by the modes that check it."},

@@ -27,23 +27,6 @@ static bool put_values(tt_buf *out, const tt_key_value *values, size_t n)
     return true;
 }
 
-void tt_key_plain_number(char *text)
-{
-    char *out = text;
-    bool point = false;
-
-    for (; *text; text++) {
-        bool plain = strchr("0123456789+-einfa", *text) != NULL;
-
-        if (plain)
-            *out++ = *text;
-        else if (!point)
-            *out++ = '.'; /* of several bytes in some locales */
-        point = !plain;
-    }
-    *out = '\0';
-}
-
 int tt_key_write(const tt_key_parts *parts, tt_buf *out)
 {
     size_t start = out->n;

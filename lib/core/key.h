@@ -56,10 +56,6 @@ typedef struct tt_key_parts {
     size_t n_values;
 } tt_key_parts;
 
-/* A number as text with a '.' whatever the locale, with which the C library printed it: in place.
- */
-void tt_key_plain_number(char *text);
-
 /* Append the canonical bytes. 0; TT_E_LIMIT: a part of 4 GiB or more, nothing is appended;
  * TT_E_NOMEM (through out->failed). */
 TT_MUST int tt_key_write(const tt_key_parts *parts, tt_buf *out);

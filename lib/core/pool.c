@@ -46,12 +46,23 @@ static void move(tt_pool *p, tt_pool_slot *slot, tt_slot_state to)
     else if (to == TT_SLOT_CLOSING)
         tt_list_append(&p->closing, &slot->link);
     slot->state = to;
-    TT_ASSERT(total(p) <= p->config.max);
+    TT_ASSERT(total(p) <= p->ceiling);
 }
 
 static tt_pool_slot *slot_of(tt_link *link)
 {
     return TT_CONTAINER(link, tt_pool_slot, link);
+}
+
+/* After the maximum was lowered: those beyond it go as they come back, and do not come again. */
+static bool is_surplus(const tt_pool *p)
+{
+    return total(p) - p->counts.closing > p->config.max;
+}
+
+static void lower_ceiling(tt_pool *p)
+{
+    p->ceiling = TT_MAX(p->config.max, total(p));
 }
 
 static bool is_old(const tt_pool *p, const tt_pool_slot *slot, int64_t now_ns)
@@ -70,7 +81,7 @@ static void grant_open(tt_pool *p, tt_pool_request *r, tt_pool_slot *close_first
     grant(r, TT_POOL_OPEN, close_first);
     r->generation = p->generation;
     p->counts.opening++;
-    TT_ASSERT(total(p) <= p->config.max);
+    TT_ASSERT(total(p) <= p->ceiling);
 }
 
 /* The connection used last, or in its place a new one when it is too old. */
@@ -117,11 +128,21 @@ static void serve(tt_pool *p, int64_t now_ns)
 void tt_pool_init(tt_pool *p, const tt_pool_config *config, uint64_t seed)
 {
     TT_ASSERT(config->max >= 1 && config->min >= 0 && config->min <= config->max);
-    *p = (tt_pool){.config = *config, .generation = 1, .jitter = seed};
+    *p = (tt_pool){.config = *config, .ceiling = config->max, .generation = 1, .jitter = seed};
     tt_list_init(&p->idle);
     tt_list_init(&p->line);
     tt_list_init(&p->granted);
     tt_list_init(&p->closing);
+}
+
+void tt_pool_change(tt_pool *p, const tt_pool_config *config, int64_t now_ns)
+{
+    TT_ASSERT(config->max >= 1 && config->min >= 0 && config->min <= config->max);
+    p->config = *config;
+    while (is_surplus(p) && !tt_list_empty(&p->idle))
+        move(p, slot_of(p->idle.next), TT_SLOT_CLOSING);
+    lower_ceiling(p);
+    serve(p, now_ns);
 }
 
 /* ---- callers ---- */
@@ -193,6 +214,7 @@ void tt_pool_failed(tt_pool *p, tt_pool_request *r, int64_t now_ns)
     opening_ends(p, r);
     grant(r, TT_POOL_NONE, NULL);
     p->counts.n_failed++;
+    lower_ceiling(p);
     serve(p, now_ns);
 }
 
@@ -209,7 +231,7 @@ void tt_pool_release(tt_pool *p, tt_pool_slot *slot, bool dirty, bool broken, in
     TT_ASSERT(slot->state == TT_SLOT_BUSY);
     slot->dirty = slot->dirty || dirty;
     slot->idle_since_ns = now_ns;
-    if (broken || is_old(p, slot, now_ns))
+    if (broken || is_old(p, slot, now_ns) || is_surplus(p))
         move(p, slot, TT_SLOT_CLOSING);
     else
         move(p, slot, TT_SLOT_IDLE);
@@ -261,5 +283,6 @@ void tt_pool_closed(tt_pool *p, tt_pool_slot *slot, int64_t now_ns)
     TT_ASSERT(slot->state == TT_SLOT_CLOSING);
     move(p, slot, TT_SLOT_NONE);
     p->counts.n_closed++;
+    lower_ceiling(p);
     serve(p, now_ns);
 }

@@ -44,7 +44,8 @@ typedef enum tt_slot_state {
 typedef struct tt_pool_slot {
     tt_link link;
     tt_slot_state state;
-    bool dirty; /* has state of a session: reset it before use, and clear this */
+    bool dirty; /* has state of a session (its user may say so, too): reset it before use, and clear
+                   this */
     uint64_t generation;
     int64_t expires_ns, idle_since_ns;
 } tt_pool_slot;
@@ -77,6 +78,7 @@ typedef struct tt_pool_counts {
 
 typedef struct tt_pool {
     tt_pool_config config;
+    int ceiling;  /* the maximum, or as many as there were above it when it was lowered */
     tt_link idle; /* oldest use first */
     tt_link line;
     tt_link granted;
@@ -87,6 +89,9 @@ typedef struct tt_pool {
 } tt_pool;
 
 void tt_pool_init(tt_pool *p, const tt_pool_config *config, uint64_t seed);
+/* Other bounds from now on. Above a lower maximum idle connections are closed, others when they are
+ * given back; a higher one is at once for those in line. */
+void tt_pool_change(tt_pool *p, const tt_pool_config *config, int64_t now_ns);
 
 /* Fills and returns the verdict. */
 TT_MUST tt_pool_verdict tt_pool_acquire(tt_pool *p, tt_pool_request *r, int64_t now_ns);

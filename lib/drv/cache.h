@@ -75,8 +75,11 @@ void tt_cache_command(tt_buf *out, const tt_str *words, size_t n);
 /* A parser that has no socket. It trusts nothing: whatever is not the expected reply ends it. */
 typedef struct tt_cache_reader tt_cache_reader;
 
-/* `max_bytes`: of the texts of one batch together. NULL: out of memory. */
+/* `max_bytes`: of the texts of one batch together; what is beyond is dropped, and its reply
+ * TT_REPLY_NONE. NULL: out of memory. */
 TT_MUST tt_cache_reader *tt_cache_reader_new(const tt_allocator *a, size_t max_bytes);
+/* Another bound from now on. */
+void tt_cache_reader_limit(tt_cache_reader *r, size_t max_bytes);
 void tt_cache_reader_free(tt_cache_reader *r);
 /* Bytes from the server. They stay borrowed until tt_cache_next has returned 0 or -1. */
 void tt_cache_feed(tt_cache_reader *r, const void *p, size_t n);
@@ -92,6 +95,13 @@ bool tt_cache_at_rest(const tt_cache_reader *r);
 /* Why it is broken; "" when it is not. */
 const char *tt_cache_reason(const tt_cache_reader *r);
 
+/* As the connection takes it: 0 and what is above 512 MiB are 512 MiB. */
+#define TT_CACHE_REPLY_BYTES_MAX ((size_t)512 * 1024 * 1024)
+static inline size_t tt_cache_reply_bytes(size_t wanted)
+{
+    return wanted && wanted < TT_CACHE_REPLY_BYTES_MAX ? wanted : TT_CACHE_REPLY_BYTES_MAX;
+}
+
 /* ---- one connection ------------------------------------------------------------------------- */
 
 /* All borrowed for the time of tt_cache_connect. */
@@ -102,7 +112,7 @@ typedef struct tt_cache_target {
     const char *user, *password; /* NULL: none */
     int db;                      /* 0 needs no SELECT */
     tt_str script;               /* loaded at once; empty: none */
-    size_t reply_bytes_max;      /* see tt_cache_reader_new; at most 512 MiB */
+    size_t reply_bytes_max;      /* see tt_cache_reader_new, tt_cache_reply_bytes */
 } tt_cache_target;
 
 /* The node at the other end, as it was when the connection was made. Texts end with a zero. */

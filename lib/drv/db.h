@@ -75,15 +75,19 @@ typedef struct tt_db_limits {
 typedef struct tt_db_driver {
     const char *name; /* "mariadb" or "mysql", and the library's version */
 
-    /* Connect, arm session tracking of positions and of session state, learn the peer. */
+    /* Connect and log in, within the target's connect timeout (the libraries count in seconds, and
+     * from each packet anew). What follows until `ready` are only abort and close. */
     tt_db_status (*connect)(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,
                             tt_error *err);
+    /* Arm session tracking of positions and of session state, learn the peer. Once, and first. */
+    tt_db_status (*ready)(tt_db_conn *c, tt_error *err);
     void (*close)(tt_db_conn *c);
     const tt_db_peer *(*peer)(const tt_db_conn *c);
 
-    /* Any thread, at any time between connect and close: end the call in progress, as lost. */
+    /* Any thread, at any time between connect and close: end the call in progress, as lost; those
+     * that follow are refused, as unsent. */
     void (*abort)(tt_db_conn *c);
-    /* Forget an abort that came too late; false when the link is unusable. */
+    /* False when the link is unusable, as far as the socket shows. */
     bool (*usable)(const tt_db_conn *c);
     /* Is the link known to be lost? The part of `usable` that does not look at the socket. */
     bool (*broken)(const tt_db_conn *c);

@@ -53,7 +53,8 @@ static tt_db_status finish_write(tt_db_conn *c, tt_mysql_statement *s, tt_db_eff
         if (mysql_stmt_field_count(s->handle) > 0) {
             if (mysql_stmt_store_result(s->handle) != 0)
                 return tt_mysql_failed(c, s->handle, PHASE_WRITE, err);
-            tt_mysql_note(c, effect); /* some report after the rows */
+            tt_mysql_note(c, effect);                /* some report after the rows */
+            c->dirty = c->dirty || TT_LINKS_MARIADB; /* it would not see that behind rows */
             rows = mysql_stmt_num_rows(s->handle);
             (void)mysql_stmt_free_result(s->handle);
         } else {
@@ -166,6 +167,7 @@ static const tt_db_peer *drv_peer(const tt_db_conn *c)
 const tt_db_driver tt_db_driver_linked = {
     .name = tt_mysql_library,
     .connect = tt_mysql_connect,
+    .ready = tt_mysql_ready,
     .close = tt_mysql_close,
     .peer = drv_peer,
     .abort = tt_mysql_abort,

@@ -93,7 +93,7 @@ typedef struct tt_mysql_statement {
 
 /* ---- connections ---- */
 
-/* Who may shut the socket down: an abort acts only on a call in progress. */
+/* Who may shut the socket down. An abort is for good, whether a call is in progress or not. */
 typedef enum tt_mysql_call_state {
     CALL_NONE,
     CALL_RUNS,
@@ -110,6 +110,7 @@ struct tt_db_conn {
     int fd;
     bool guard_sigpipe;
     unsigned max_statements;
+    uint64_t max_packet; /* the server's max_allowed_packet; 0: not known */
     /* atomic */
     atomic_int call; /* tt_mysql_call_state */
     /* of the thread that uses the connection */
@@ -141,12 +142,14 @@ void tt_mysql_guard(tt_db_conn *c);
 void tt_mysql_unguard(tt_db_conn *c, bool failed);
 tt_db_status tt_mysql_connect(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,
                               tt_error *err);
+tt_db_status tt_mysql_ready(tt_db_conn *c, tt_error *err);
 void tt_mysql_close(tt_db_conn *c);
 extern const char tt_mysql_library[];
 
 /* ---- drv_mysql_call.c ---- */
 
-/* Every call to the client library stands between these two. `begin` refuses a broken link. */
+/* Every call to the client library stands between these two. `begin` refuses a link that is
+ * broken, or was aborted since. */
 tt_db_status tt_mysql_begin(tt_db_conn *c, tt_error *err);
 tt_db_status tt_mysql_end(tt_db_conn *c, tt_db_status status);
 bool tt_mysql_aborted(const tt_db_conn *c);
@@ -160,6 +163,8 @@ tt_db_status tt_mysql_failed(tt_db_conn *c, MYSQL_STMT *handle, tt_mysql_phase p
 tt_db_status tt_mysql_not_connected(MYSQL *mysql, const char *node, tt_error *err);
 /* A failure of our own, with what tt_fail has written. */
 tt_db_status tt_mysql_local(tt_db_conn *c, int code, tt_error *err);
+/* The server has answered what no server answers: the link is not to be used again. */
+tt_db_status tt_mysql_nonsense(tt_db_conn *c, const char *what, tt_error *err);
 
 /* ---- drv_mysql_session.c ---- */
 

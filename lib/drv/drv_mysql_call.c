@@ -6,9 +6,22 @@
 
 /* ---- calls and aborts ---- */
 
+/* An abort is at work, perhaps between its two steps: the socket must not be closed, and its number
+ * given to another, before it is through. */
+static void await_abort(tt_db_conn *c)
+{
+    while (atomic_load(&c->call) != CALL_ABORTED)
+        sched_yield();
+    c->broken = true;
+}
+
 tt_db_status tt_mysql_begin(tt_db_conn *c, tt_error *err)
 {
+    int none = CALL_NONE;
+
     tt_mysql_thread();
+    if (!c->broken && !atomic_compare_exchange_strong(&c->call, &none, CALL_RUNS))
+        await_abort(c);
     if (c->broken) {
         (void)tt_fail(err, TT_E_LOST, "the connection was lost in an earlier call");
         tt_error_set_node(err, c->node);
@@ -16,8 +29,6 @@ tt_db_status tt_mysql_begin(tt_db_conn *c, tt_error *err)
     }
     if (c->guard_sigpipe)
         tt_mysql_guard(c);
-    TT_ASSERT(atomic_load_explicit(&c->call, memory_order_relaxed) == CALL_NONE);
-    atomic_store_explicit(&c->call, CALL_RUNS, memory_order_release);
     return TT_DB_OK;
 }
 
@@ -25,13 +36,8 @@ tt_db_status tt_mysql_end(tt_db_conn *c, tt_db_status status)
 {
     int runs = CALL_RUNS;
 
-    if (!atomic_compare_exchange_strong(&c->call, &runs, CALL_NONE)) {
-        /* An abort is at work, perhaps between its two steps: the socket must not be closed, and
-         * its number given to another, before it is through. */
-        while (atomic_load(&c->call) != CALL_ABORTED)
-            sched_yield();
-        c->broken = true;
-    }
+    if (!atomic_compare_exchange_strong(&c->call, &runs, CALL_NONE))
+        await_abort(c);
     if (c->guard_sigpipe)
         tt_mysql_unguard(c, status != TT_DB_OK);
     return status;
@@ -42,20 +48,23 @@ bool tt_mysql_aborted(const tt_db_conn *c)
     return atomic_load_explicit(&c->call, memory_order_relaxed) > CALL_RUNS;
 }
 
-/* An abort that comes when no call runs is forgotten. */
+/* Between two calls it counts too: whoever uses the connection is late, and the next call would
+ * have no end. */
 void tt_mysql_abort(tt_db_conn *c)
 {
-    int runs = CALL_RUNS;
+    int state = atomic_load(&c->call);
 
-    if (!atomic_compare_exchange_strong(&c->call, &runs, CALL_ABORTING))
-        return;
+    do
+        if (state > CALL_RUNS)
+            return;
+    while (!atomic_compare_exchange_weak(&c->call, &state, CALL_ABORTING));
     (void)shutdown(c->fd, SHUT_RDWR);
     atomic_store(&c->call, CALL_ABORTED);
 }
 
 bool tt_mysql_broken(const tt_db_conn *c)
 {
-    return c->broken;
+    return c->broken || tt_mysql_aborted(c);
 }
 
 /* A server that closes an idle connection is seen here, before a write is sent into the void. Under
@@ -65,7 +74,7 @@ bool tt_mysql_usable(const tt_db_conn *c)
     struct pollfd p = {c->fd, POLLIN | POLLRDHUP, 0};
     char byte;
 
-    if (c->broken)
+    if (tt_mysql_broken(c))
         return false;
     if (poll(&p, 1, 0) <= 0)
         return true;
@@ -236,6 +245,12 @@ tt_db_status tt_mysql_not_connected(MYSQL *mysql, const char *node, tt_error *er
         code = TT_E_UNAVAILABLE;
     describe(err, code, number, mysql_sqlstate(mysql), mysql_error(mysql), node);
     return TT_DB_UNSENT;
+}
+
+tt_db_status tt_mysql_nonsense(tt_db_conn *c, const char *what, tt_error *err)
+{
+    c->broken = true;
+    return tt_mysql_local(c, tt_fail(err, TT_E_INTERNAL, "the server answered %s", what), err);
 }
 
 tt_db_status tt_mysql_local(tt_db_conn *c, int code, tt_error *err)

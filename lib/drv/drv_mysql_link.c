@@ -144,11 +144,20 @@ static int socket_of(MYSQL *mysql)
     return (int)mysql_get_socket(mysql);
 }
 
+/* It asks the server for its key by itself, where one is needed. But it would say the password in
+ * clear to any server that asks for it (mysql_clear_password, dialog): that is for connections
+ * whose certificate is checked, the only ones that are TLS for certain before that question. */
 static int set_password_exchange(MYSQL *mysql, const char *tls_mode)
 {
+#if MARIADB_PACKAGE_VERSION_ID >= 30300
+    if (!is(tls_mode, "verify_ca") && !is(tls_mode, "verify"))
+        return mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+                              "mysql_native_password,client_ed25519,caching_sha2_password,"
+                              "sha256_password,auth_gssapi_client,parsec");
+#endif
     (void)mysql;
     (void)tls_mode;
-    return 0; /* asks the server for its key by itself */
+    return 0;
 }
 
 #else
@@ -262,6 +271,20 @@ static tt_db_status learn_peer(tt_db_conn *c, tt_error *err)
     return status;
 }
 
+/* Connector/C goes on without TLS when the server has none, unless it checks certificates. */
+static tt_db_status check_tls(tt_db_conn *c, const char *mode, tt_error *err)
+{
+    if (!mode || is(mode, "off") || mysql_get_ssl_cipher(&c->mysql))
+        return TT_DB_OK;
+    (void)tt_fail(
+        err, TT_E_DENIED,
+        "database.tls.mode is %s, but the server offers no TLS: give it a certificate, or "
+        "choose another mode",
+        mode);
+    tt_error_set_node(err, c->node);
+    return TT_DB_UNSENT;
+}
+
 static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *err)
 {
     const char *charset = t->charset ? t->charset : "utf8mb4";
@@ -287,13 +310,23 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
     c->fd = socket_of(&c->mysql);
     c->peer.connection_id = mysql_thread_id(&c->mysql);
     learn_version(&c->peer, mysql_get_server_info(&c->mysql));
-    if (tt_mysql_make_arm(c, charset, t->time_zone, err) != 0)
+    status = check_tls(c, t->tls_mode, err);
+    if (status == TT_DB_OK && tt_mysql_make_arm(c, charset, t->time_zone, err) != 0)
         status = tt_mysql_local(c, TT_E_NOMEM, err);
-    if (status == TT_DB_OK)
-        status = tt_mysql_arm(c, err);
     status = tt_mysql_end(c, status);
     c->guard_sigpipe = needs_guard(&c->mysql);
-    return status == TT_DB_OK ? learn_peer(c, err) : status;
+    return status;
+}
+
+tt_db_status tt_mysql_ready(tt_db_conn *c, tt_error *err)
+{
+    tt_db_status status = tt_mysql_begin(c, err);
+
+    if (status == TT_DB_OK)
+        status = tt_mysql_end(c, tt_mysql_arm(c, err));
+    if (status == TT_DB_OK)
+        status = learn_peer(c, err);
+    return status == TT_DB_OK || status == TT_DB_LOCAL ? status : TT_DB_UNSENT;
 }
 
 tt_db_status tt_mysql_connect(const tt_allocator *a, const tt_db_target *target, tt_db_conn **out,

@@ -11,7 +11,7 @@
 /* ---- answers of one row ---- */
 
 /* Run `sql`, which gives one row, and open it; the row lives in c->scratch until the next one. */
-static tt_db_status ask(tt_db_conn *c, tt_str sql, const tt_value *params, size_t n,
+static tt_db_status ask(tt_db_conn *c, tt_str sql, const tt_value *params, size_t n, size_t columns,
                         tt_columns *row, tt_error *err)
 {
     static const tt_db_limits small = {1 << 22, 1};
@@ -21,8 +21,9 @@ static tt_db_status ask(tt_db_conn *c, tt_str sql, const tt_value *params, size_
     status = tt_mysql_do_read(c, sql, params, n, &small, &c->scratch, err);
     if (status != TT_DB_OK)
         return status;
-    if (tt_columns_open(tt_buf_str(&c->scratch), row) != 0 || row->rows != 1)
-        return tt_mysql_local(c, tt_fail(err, TT_E_INTERNAL, "one row was expected"), err);
+    if (tt_columns_open(tt_buf_str(&c->scratch), row) != 0 || row->rows != 1 ||
+        row->columns < columns)
+        return tt_mysql_nonsense(c, "otherwise than with one row of the columns asked for", err);
     return TT_DB_OK;
 }
 
@@ -57,9 +58,10 @@ static bool is_on(tt_str s)
 /* ---- sample ---- */
 
 static const char sample_mariadb[] = "SELECT @@global.server_id, @@global.read_only, "
-                                     "@@global.gtid_binlog_pos, @@global.gtid_slave_pos";
-static const char sample_mysql[] =
-    "SELECT @@global.server_uuid, @@global.read_only, @@global.gtid_executed";
+                                     "@@global.gtid_binlog_pos, @@global.gtid_slave_pos, "
+                                     "@@session.max_allowed_packet";
+static const char sample_mysql[] = "SELECT @@global.server_uuid, @@global.read_only, "
+                                   "@@global.gtid_executed, @@session.max_allowed_packet";
 
 static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
 {
@@ -67,8 +69,8 @@ static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
     char digits[24];
     tt_columns row;
     tt_str id;
-    tt_db_status status =
-        ask(c, tt_str_c(mariadb ? sample_mariadb : sample_mysql), NULL, 0, &row, err);
+    tt_db_status status = ask(c, tt_str_c(mariadb ? sample_mariadb : sample_mysql), NULL, 0,
+                              mariadb ? 5 : 4, &row, err);
 
     if (status != TT_DB_OK)
         return status;
@@ -76,6 +78,8 @@ static tt_db_status do_sample(tt_db_conn *c, tt_db_sample *out, tt_error *err)
     (void)snprintf(out->identity, sizeof(out->identity), "%s%.*s", mariadb ? "id-" : "", (int)id.n,
                    id.p ? id.p : "");
     out->read_only = is_on(as_text(&row, 1, digits));
+    if (!tt_str_u64(as_text(&row, mariadb ? 4 : 3, digits), &c->max_packet))
+        c->max_packet = 0;
     tt_buf_clear(&out->applied);
     tt_buf_put_str(&out->applied, as_text(&row, mariadb && out->read_only ? 3 : 2, digits));
     return out->applied.failed ? tt_mysql_local(c, TT_E_NOMEM, err) : TT_DB_OK;
@@ -190,7 +194,7 @@ static tt_db_status replica_status(tt_db_conn *c, tt_db_sample *out, tt_error *e
 
 /* Heartbeats received so far. What cannot be seen (privileges, performance_schema off) is unknown,
  * and no failure. */
-static tt_db_status heartbeats(tt_db_conn *c, tt_db_sample *out)
+static tt_db_status heartbeats(tt_db_conn *c, tt_db_sample *out, tt_error *err)
 {
     static const char mariadb[] = "SHOW GLOBAL STATUS LIKE 'Slave_received_heartbeats'";
     static const char mysql[] = "SELECT CHANNEL_NAME, COUNT_RECEIVED_HEARTBEATS "
@@ -203,8 +207,12 @@ static tt_db_status heartbeats(tt_db_conn *c, tt_db_sample *out)
     out->received_known = false;
     if (status != TT_DB_OK)
         return status == TT_DB_REFUSED ? TT_DB_OK : status;
+    if (mysql_num_fields(result) != 2) {
+        mysql_free_result(result);
+        return tt_mysql_nonsense(c, "with other columns than were asked for", err);
+    }
     while ((row = mysql_fetch_row(result))) {
-        mix(&out->received_mark, tt_str_c(row[1]));
+        mix(&out->received_mark, tt_str_c(row[1] ? row[1] : ""));
         out->received_known = true;
     }
     mysql_free_result(result);
@@ -219,7 +227,7 @@ static tt_db_status do_inspect(tt_db_conn *c, tt_db_sample *out, tt_error *err)
     if (status == TT_DB_OK)
         status = do_sample(c, out, err);
     if (status == TT_DB_OK)
-        status = heartbeats(c, out);
+        status = heartbeats(c, out, err);
     return status;
 }
 
@@ -301,12 +309,12 @@ static tt_db_status wait_on_server(tt_db_conn *c, tt_str list, int timeout_ms, b
     tt_value v;
 
     if (look)
-        status =
-            ask(c, TT_STR("SELECT GTID_SUBSET(?, @@global.gtid_executed)"), params, 1, &row, err);
+        status = ask(c, TT_STR("SELECT GTID_SUBSET(?, @@global.gtid_executed)"), params, 1, 1, &row,
+                     err);
     else if (mariadb)
-        status = ask(c, TT_STR("SELECT MASTER_GTID_WAIT(?, ?)"), params, 2, &row, err);
+        status = ask(c, TT_STR("SELECT MASTER_GTID_WAIT(?, ?)"), params, 2, 1, &row, err);
     else
-        status = ask(c, TT_STR("SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)"), params, 2, &row, err);
+        status = ask(c, TT_STR("SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)"), params, 2, 1, &row, err);
     if (status != TT_DB_OK)
         return status;
     v = tt_columns_value(&row, 0, 0);
@@ -325,8 +333,8 @@ static tt_db_status check_lineage(tt_db_conn *c, tt_str points, bool *reached, t
     tt_point p;
     int rc, got;
     tt_db_status status =
-        ask(c, TT_STR("SELECT @@global.gtid_binlog_state, @@global.gtid_slave_pos"), NULL, 0, &row,
-            err);
+        ask(c, TT_STR("SELECT @@global.gtid_binlog_state, @@global.gtid_slave_pos"), NULL, 0, 2,
+            &row, err);
 
     if (status != TT_DB_OK)
         return status;

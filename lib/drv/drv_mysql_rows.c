@@ -1,5 +1,7 @@
 #include "drv/drv_mysql.h"
 
+#include <sys/socket.h>
+
 /* Rows in the binary protocol, from the library's hands into the columns of the encoding.
  *
  * Numbers and times are fetched into their place in tt_mysql_column. Text and bytes are fetched
@@ -11,6 +13,9 @@
 enum { FIELD_JSON = 245, FIELD_VECTOR = 242 };
 /* The number of the character set `binary`. */
 #define CHARSET_BINARY 63
+/* Bytes of a result beyond its limit that are read for the sake of the link: a new connection costs
+ * about as much. */
+#define LEFT_BYTES_MAX (1024 * 1024)
 
 /* ---- columns ---- */
 
@@ -350,6 +355,24 @@ static tt_db_status fetch(tt_db_conn *c, tt_mysql_statement *s, const tt_db_limi
     }
 }
 
+/* What is left of a result that is too large: read, to keep the link, if that is soon done. Else
+ * the link is ended, for the rest may be any amount, and closing a statement reads it. */
+static void end_large(tt_db_conn *c, tt_mysql_statement *s)
+{
+    for (uint64_t bytes = 0; bytes < LEFT_BYTES_MAX; bytes += s->columns * 8) {
+        int rc = mysql_stmt_fetch(s->handle);
+
+        if (rc == MYSQL_NO_DATA)
+            return;
+        if (rc != 0 && rc != MYSQL_DATA_TRUNCATED)
+            break;
+        for (size_t i = 0; i < s->columns; i++)
+            bytes += s->column[i].is_null ? 0 : s->column[i].size_bytes;
+    }
+    c->broken = true;
+    (void)shutdown(c->fd, SHUT_RDWR);
+}
+
 /* Rows that nobody took, and further results: what is left on the link must be read. */
 tt_db_status tt_mysql_drain(tt_db_conn *c, tt_mysql_statement *s, tt_db_status status,
                             tt_error *err)
@@ -376,14 +399,18 @@ tt_db_status tt_mysql_rows(tt_db_conn *c, tt_mysql_statement *s, const tt_db_lim
     tt_db_status status = TT_DB_OK;
     int rc;
 
-    TT_ASSERT(field && c->mysql.field_count == n);
+    if (!field || n == 0 || c->mysql.field_count != n)
+        return tt_mysql_nonsense(c, "with other columns than it had announced", err);
     if (!limits)
         limits = &none;
     if (!same_shape(s, field, n))
         status = shape(c, s, field, n, err);
     tt_columns_builder_clear(&s->rows, limits->max_bytes);
-    if (status == TT_DB_OK)
+    if (status == TT_DB_OK) {
         status = fetch(c, s, limits, err);
+        if (status == TT_DB_LOCAL && !c->broken)
+            end_large(c, s);
+    }
     status = tt_mysql_drain(c, s, status, err);
     if (status != TT_DB_OK)
         return status;

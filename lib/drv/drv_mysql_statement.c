@@ -253,6 +253,21 @@ static void forget_addresses(tt_mysql_statement *s)
             s->bound = false;
 }
 
+/* A server refuses what is larger unread, and hangs up: for a write it would look as if its outcome
+ * were unknown. An upper bound of both packets, that of the text and that of the values. */
+static bool fits_packet(const tt_db_conn *c, tt_str sql, const tt_value *params, size_t n)
+{
+    uint64_t bytes = 16 + 12 * (uint64_t)n;
+
+    for (size_t i = 0; i < n; i++)
+        if (params[i].type == TT_TYPE_TEXT || params[i].type == TT_TYPE_BLOB ||
+            params[i].type == TT_TYPE_DECIMAL)
+            bytes += params[i].as.bytes.n;
+        else
+            bytes += 16;
+    return c->max_packet == 0 || (bytes <= c->max_packet && sql.n < c->max_packet);
+}
+
 tt_db_status tt_mysql_prepare(tt_db_conn *c, tt_str sql, const tt_value *params, size_t n,
                               tt_mysql_statement **out, tt_error *err)
 {
@@ -264,6 +279,13 @@ tt_db_status tt_mysql_prepare(tt_db_conn *c, tt_str sql, const tt_value *params,
         return tt_mysql_local(
             c, tt_fail(err, TT_E_LIMIT, "%zu parameters; the limit is %d", n, TT_PARAMETERS_MAX),
             err);
+    if (!fits_packet(c, sql, params, n))
+        return tt_mysql_local(c,
+                              tt_fail(err, TT_E_LIMIT,
+                                      "the statement and its values are larger than the server's "
+                                      "max_allowed_packet, which is %llu bytes",
+                                      (unsigned long long)c->max_packet),
+                              err);
     if (s) {
         tt_list_remove(&s->by_use);
         tt_list_append(&c->by_use, &s->by_use);

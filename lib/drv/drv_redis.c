@@ -144,6 +144,8 @@ struct tt_cache_reader {
     const char *p; /* fed, and not yet handed on to hiredis */
     size_t n;
     const char *why;
+    size_t skip;    /* bytes of a text that is too large, and its end of line, still to come */
+    bool oversized; /* it is through: what hiredis is told in its place */
     bool noscript;
     /* The batch that is being read. */
     const tt_cache_shape *shape;
@@ -182,8 +184,10 @@ static void *place(tt_cache_reader *r, tt_reply_kind kind, const char *p, size_t
     if (index >= r->shape->n)
         return refuse(r, "more replies than commands");
     r->placed++;
-    if (n > r->max_bytes - r->bytes)
-        return refuse(r, "a reply is larger than allowed");
+    if (n > r->max_bytes || r->bytes > r->max_bytes - n) {
+        kind = TT_REPLY_NONE; /* somebody else may have larger entries than this process */
+        n = 0;
+    }
     r->bytes += n;
     if (!r->out)
         return done(r);
@@ -244,7 +248,11 @@ static void *on_integer(const redisReadTask *task, long long v)
 
 static void *on_nil(const redisReadTask *task)
 {
-    return scalar(task, TT_REPLY_NIL, NULL, 0);
+    tt_cache_reader *r = task->privdata;
+    tt_reply_kind kind = r->oversized ? TT_REPLY_NONE : TT_REPLY_NIL;
+
+    r->oversized = false;
+    return scalar(task, kind, NULL, 0);
 }
 
 static void *array(const redisReadTask *task, size_t n)
@@ -319,6 +327,11 @@ tt_cache_reader *tt_cache_reader_new(const tt_allocator *a, size_t max_bytes)
     return r;
 }
 
+void tt_cache_reader_limit(tt_cache_reader *r, size_t max_bytes)
+{
+    r->max_bytes = max_bytes;
+}
+
 void tt_cache_reader_free(tt_cache_reader *r)
 {
     if (!r)
@@ -342,24 +355,65 @@ static int broken(tt_cache_reader *r)
     return -1;
 }
 
+static bool feed(tt_cache_reader *r, const char *p, size_t n)
+{
+    return redisReaderFeed(r->hiredis, p, n) == REDIS_OK;
+}
+
+/* What hiredis holds is the beginning of a reply that is too large. Of a text, "LENGTH\r\nbytes",
+ * the rest can be dropped as it comes; a line without an end breaks the link. */
+static bool begin_skip(tt_cache_reader *r)
+{
+    tt_str have = {r->hiredis->buf + r->hiredis->pos, r->hiredis->len - r->hiredis->pos};
+    tt_str length = tt_str_cut(&have, '\r');
+    uint64_t n = 0;
+
+    if (length.n > 10 || !tt_str_u64(length, &n) || n > TT_CACHE_REPLY_BYTES_MAX || have.n == 0 ||
+        have.n - 1 >= n + 2)
+        return false;
+    r->skip = (size_t)n + 2 - (have.n - 1);
+    r->hiredis->pos = r->hiredis->len;
+    return true;
+}
+
+/* Drop what comes of it; at its end hiredis is told that there is none. */
+static bool skip(tt_cache_reader *r)
+{
+    size_t n = TT_MIN(r->skip, r->n);
+
+    r->p += n;
+    r->n -= n;
+    r->skip -= n;
+    r->oversized = r->skip == 0;
+    return !r->oversized || feed(r, "-1\r\n", 4);
+}
+
 /* 1: one more reply of the server is complete; 0: all bytes are used; -1. */
 static int next_reply(tt_cache_reader *r)
 {
     for (;;) {
-        size_t n = TT_MIN(r->n, (size_t)SLICE_BYTES);
         void *object = NULL;
+        size_t n;
+
+        if (r->skip && !skip(r))
+            return broken(r);
+        if (r->skip)
+            return 0;
 
         if (redisReaderGetReply(r->hiredis, &object) != REDIS_OK)
             return broken(r);
         if (object)
             return 1;
         if (r->hiredis->len - r->hiredis->pos > r->max_bytes + WORD_MAX(0)) {
+            if (begin_skip(r))
+                continue;
             r->why = "a reply is larger than allowed";
             return broken(r);
         }
+        n = TT_MIN(r->n, (size_t)SLICE_BYTES);
         if (n == 0)
             return 0;
-        if (redisReaderFeed(r->hiredis, r->p, n) != REDIS_OK)
+        if (!feed(r, r->p, n))
             return broken(r);
         r->p += n;
         r->n -= n;
@@ -374,7 +428,7 @@ static void fix_pointers(tt_answers *out, const tt_cache_shape *shape)
     for (int i = 0; i < shape->n; i++) {
         tt_reply *reply = &out->replies[shape->place[i]];
 
-        if (reply->kind == TT_REPLY_NIL)
+        if (reply->kind == TT_REPLY_NIL || reply->kind == TT_REPLY_NONE)
             continue;
         reply->text.p = reply->text.n ? at : "";
         at += reply->text.n;

@@ -25,7 +25,6 @@
 
 #define TICK_MS 10
 #define RECV_BYTES (64 * 1024)
-#define REPLY_BYTES_MAX ((size_t)512 * 1024 * 1024)
 #define PORT_TEXT_BYTES 8
 
 struct tt_cache_conn {
@@ -304,19 +303,29 @@ static tt_str text_of(const tt_answers *answers, int index)
     return answers->replies[index].text;
 }
 
+/* Servers quote in an error what they did not understand, which may be the password: of the answer
+ * to AUTH only the first word, which is the kind of error, is passed on. */
+static tt_str quotable(const intro *i, int k, tt_str text)
+{
+    if (k == i->auth)
+        text = tt_str_cut(&text, ' ');
+    return tt_str_n(text.p, TT_MIN(text.n, k == i->auth ? (size_t)16 : (size_t)200));
+}
+
 /* No command may have been refused but INFO memory. */
 static int check_errors(const intro *i, const tt_answers *answers, tt_error *err)
 {
     for (int k = 0; k < answers->n; k++) {
         const tt_reply *r = &answers->replies[k];
+        tt_str text = quotable(i, k, r->text);
         bool denied;
 
         if (r->kind != TT_REPLY_ERROR || k == i->memory)
             continue;
         denied = k == i->auth || tt_str_has_prefix(r->text, TT_STR("NOAUTH")) ||
                  tt_str_has_prefix(r->text, TT_STR("NOPERM"));
-        return tt_fail(err, denied ? TT_E_DENIED : TT_E_CACHE_UNAVAILABLE, "cache: %.*s",
-                       (int)TT_MIN(r->text.n, (size_t)200), r->text.p);
+        return tt_fail(err, denied ? TT_E_DENIED : TT_E_CACHE_UNAVAILABLE, "cache: %s%.*s",
+                       k == i->auth ? "AUTH was refused: " : "", (int)text.n, text.p);
     }
     return 0;
 }
@@ -385,10 +394,9 @@ static int introduce(tt_cache_conn *c, const tt_cache_target *t, const tt_clock 
 static int connect_conn(tt_cache_conn *c, const tt_clock *clock, const tt_cache_target *t,
                         int64_t deadline_ns, tt_error *err)
 {
-    size_t max = TT_MIN(t->reply_bytes_max, REPLY_BYTES_MAX);
     int rc;
 
-    c->reader = tt_cache_reader_new(c->a, max ? max : REPLY_BYTES_MAX);
+    c->reader = tt_cache_reader_new(c->a, tt_cache_reply_bytes(t->reply_bytes_max));
     if (!c->reader)
         return tt_fail_nomem(err);
     rc = t->socket ? open_unix(t->socket, clock, deadline_ns, &c->fd, err)

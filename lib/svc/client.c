@@ -132,6 +132,12 @@ static int add_nodes(tt_client *c, tt_error *err)
     return rc;
 }
 
+/* An entry, and the tags beside it. */
+static size_t reply_bytes(const struct tt_settings *s)
+{
+    return (size_t)s->cache.entry_max_bytes * 2 + (1 << 20);
+}
+
 static int open_links(tt_client *c, tt_error *err)
 {
     const struct tt_settings *s = &c->settings;
@@ -152,7 +158,7 @@ static int open_links(tt_client *c, tt_error *err)
     target.password = c->redis_password.p;
     target.db = c->redis.db;
     target.script = tt_cache_script();
-    target.reply_bytes_max = (size_t)s->cache.entry_max_bytes * 2 + (1 << 20);
+    target.reply_bytes_max = reply_bytes(s);
     rc = tt_link_set_new(&c->a, &c->clock, &c->log, &target, &options, &c->links, err);
     if (rc == 0)
         c->cache = tt_link_cache(c->links);
@@ -189,7 +195,7 @@ static int init_locks(tt_client *c)
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&c->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
-    return tt_watch_init(&c->watch, c->driver);
+    return tt_watch_init(&c->watch, c->driver, &c->clock);
 }
 
 void tt_client_apply_locked(tt_client *c)
@@ -205,6 +211,8 @@ void tt_client_apply_locked(tt_client *c)
                                           ? TT_MIN(s->cache.entry_max_bytes,
                                                    s->cache.local.max_bytes / (4 * TT_LOCAL_SHARDS))
                                           : s->cache.entry_max_bytes);
+    if (c->links)
+        tt_link_limit(c->links, reply_bytes(s));
     c->core.cfg.intent = s->cache.write_policy == TT_CONF_WRITE_INTENT;
     /* Not before its table is there: the keeper sees to that. */
     c->core.cfg.defer = c->deferred && s->cache.when_unavailable == TT_CONF_AWAY_DEFER;
@@ -411,26 +419,30 @@ static void say_farewell(tt_client *c)
 void tt_client_stop(tt_client *c)
 {
     tt_allocator a = c->a;
-    bool forked = tt_origin_is_gone(&c->origin);
+    bool forked = tt_origin_is_gone(&c->origin), whole;
 
     if (!forked) {
         join_threads(c);
         if (c->keeper_started)
             say_farewell(c);
-        atomic_store_explicit(&c->watch_done, true, memory_order_release);
+        tt_watch_stop(&c->watch);
         if (c->watchdog_started)
             (void)pthread_join(c->watchdog, NULL);
     } else {
         tt_watch_forked(&c->watch);
     }
+    /* What a thread of the parent was changing at the time of the fork is leaked. */
+    whole = !forked || pthread_mutex_trylock(&c->mu) == 0;
     for (int i = 0; i < c->n_nodes; i++) {
         tt_nodepool_free(c->nodes[i].pool, forked);
-        tt_buf_free(&c->nodes[i].applied);
+        if (whole)
+            tt_buf_free(&c->nodes[i].applied);
     }
     if (c->links)
         tt_link_set_free(c->links, forked);
     tt_local_free(c->local, forked);
-    tt_core_free(&c->core);
+    if (whole)
+        tt_core_free(&c->core);
     tt_secret_free(&c->password);
     tt_secret_free(&c->redis_password);
     tt_watch_free(&c->watch);

@@ -106,7 +106,8 @@ typedef struct tt_client {
     uint64_t discoveries;
     bool discovered_ok;
     bool stopping;
-    char said_policy; /* warned about the eviction policy */
+
+    char said_policy; /* the keeper's: warned about the eviction policy */
 
     tt_bench bench; /* where operations wait for others */
     pthread_t watchdog, keeper;
@@ -117,7 +118,6 @@ typedef struct tt_client {
     _Atomic uint64_t counters[TT_COUNTER_COUNT];
     _Atomic uint64_t latency[TT_SERVED_KINDS][TT_LATENCY_BUCKETS];
     _Atomic uint64_t latency_sum_us[TT_SERVED_KINDS];
-    atomic_bool watch_done;
     /* copies of settings that hot paths need */
     _Atomic int64_t query_timeout_ms, cache_timeout_ms;
     _Atomic int64_t result_bytes, result_rows, entry_max_bytes;

@@ -119,18 +119,13 @@ static tt_result *waiting_rows(tt_client *c, tt_conn *conn, tt_error *err)
     tt_buf rows = tt_buf_init(&c->a);
     tt_result *result = NULL;
     char text[SQL_MAX];
-    char *bytes;
-    size_t n;
 
     sql(text, c, "SELECT id, tag FROM ", " WHERE namespace = ? ORDER BY id LIMIT 64");
     if (c->driver->read(conn->db, tt_str_c(text), &name, 1, &limits, &rows, err) != TT_DB_OK) {
         tt_buf_free(&rows);
         return NULL;
     }
-    bytes = tt_buf_take(&rows, &n);
-    if (tt_result_new(&c->a, bytes, n, &result) != 0)
-        tt_del(&c->a, bytes);
-    return result;
+    return tt_drive_result(&c->a, &rows, &result, err) == 0 ? result : NULL;
 }
 
 /* Bump one tag, and wait for the answer: may its row go? */
@@ -163,24 +158,37 @@ static bool bump(tt_client *c, tt_str tag)
     return ok;
 }
 
+/* Each statement has the time of one: bumps lie between them. */
+static int64_t statement_deadline(const tt_client *c)
+{
+    return tt_client_now(c) + c->query_timeout_ms * TT_NS_PER_MS;
+}
+
+static bool delete_row(tt_client *c, tt_conn *conn, uint64_t id, tt_db_effect *effect,
+                       tt_error *err)
+{
+    tt_value v = tt_uint(id);
+    char text[SQL_MAX];
+    tt_db_status status;
+
+    sql(text, c, "DELETE FROM ", " WHERE id = ?");
+    tt_conn_begin(conn, statement_deadline(c));
+    status = c->driver->write(conn->db, tt_str_c(text), &v, 1, effect, err);
+    return tt_conn_end(conn) && status == TT_DB_OK;
+}
+
 static int drain_rows(tt_client *c, tt_conn *conn, const tt_result *rows, tt_error *err)
 {
     tt_db_effect effect = {.position = tt_buf_init(&c->a)};
-    char text[SQL_MAX];
     int done = 0;
 
-    sql(text, c, "DELETE FROM ", " WHERE id = ?");
     for (size_t i = 0; i < tt_result_rows(rows); i++) {
         uint64_t id;
         const char *tag;
         size_t n;
-        tt_value v;
 
         if (tt_result_uint(rows, i, 0, &id) != 0 || tt_result_bytes(rows, i, 1, &tag, &n) != 0 ||
-            !bump(c, tt_str_n(tag, n)))
-            break;
-        v = tt_uint(id);
-        if (c->driver->write(conn->db, tt_str_c(text), &v, 1, &effect, err) != TT_DB_OK)
+            !bump(c, tt_str_n(tag, n)) || !delete_row(c, conn, id, &effect, err))
             break;
         tt_client_count(c, TT_COUNTER_DRAINED, 1);
         done++;
@@ -191,20 +199,18 @@ static int drain_rows(tt_client *c, tt_conn *conn, const tt_result *rows, tt_err
 
 int tt_deferred_drain(tt_client *c)
 {
-    int64_t deadline = tt_client_now(c) + c->query_timeout_ms * TT_NS_PER_MS;
     tt_error err = TT_ERROR_INIT;
     tt_nodepool *pool;
-    tt_conn *conn = primary_conn(c, deadline, &pool, &err);
+    tt_conn *conn = primary_conn(c, statement_deadline(c), &pool, &err);
     tt_result *rows;
     int done = -1;
 
     if (!conn)
         return -1;
-    tt_conn_begin(conn, deadline);
+    tt_conn_begin(conn, statement_deadline(c));
     rows = waiting_rows(c, conn, &err);
-    if (rows)
+    if (tt_conn_end(conn) && rows)
         done = drain_rows(c, conn, rows, &err);
-    (void)tt_conn_end(conn);
     tt_nodepool_release(pool, conn);
     tt_result_free(rows);
     return done;

@@ -123,11 +123,13 @@ void tt_write_text(tt_writer *w, const char *name, tt_str value)
 
 void tt_write_number(tt_writer *w, const char *name, double value)
 {
+    char digits[TT_DOUBLE_CHARS];
+
     lead(w, name);
     if (value >= -1e15 && value <= 1e15 && value == (double)(int64_t)value)
         tt_buf_printf(w->out, "%lld", (long long)value);
     else
-        tt_buf_printf(w->out, "%.6g", value);
+        tt_buf_put(w->out, digits, (size_t)tt_str_double(digits, 6, value));
     end_line(w);
 }
 

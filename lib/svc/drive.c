@@ -89,7 +89,7 @@ static void answered(tt_drive *d, const tt_act *act, int rc, tt_event *ev)
 {
     if (rc != 0)
         d->answers.ok = false;
-    d->no_memory = rc == TT_E_NOMEM;
+    d->cache_code = rc;
     d->answers.n = act->batch.n;
     ev->cache = &d->answers;
 }
@@ -184,20 +184,27 @@ static void do_prove(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_nodepool_release(node->pool, conn);
 }
 
-/* Make the rows a result; 0 or TT_E_NOMEM, TT_E_INTERNAL. */
-static int make_result(tt_drive *d, tt_buf *rows, tt_event *ev)
+int tt_drive_result(const tt_allocator *a, tt_buf *rows, tt_result **out, tt_error *err)
 {
-    tt_result *result = NULL;
     size_t n;
     char *bytes = tt_buf_take(rows, &n);
-    int rc = tt_result_new(&d->c->a, bytes, n, &result);
+    int rc = tt_result_new(a, bytes, n, out);
 
-    if (rc != 0) {
-        tt_del(&d->c->a, bytes);
-        return tt_fail(&d->error, rc == TT_E_NOMEM ? rc : TT_E_INTERNAL, "%s",
-                       rc == TT_E_NOMEM ? "out of memory for the result"
-                                        : "the driver gave rows that are not well formed");
-    }
+    if (rc == 0)
+        return 0;
+    tt_del(a, bytes);
+    if (rc == TT_E_NOMEM)
+        return tt_fail_nomem(err);
+    return tt_fail(err, TT_E_INTERNAL, "the driver gave rows that are not well formed");
+}
+
+static int take_rows(tt_drive *d, tt_buf *rows, tt_event *ev)
+{
+    tt_result *result = NULL;
+    int rc = tt_drive_result(&d->c->a, rows, &result, &d->error);
+
+    if (rc != 0)
+        return rc;
     ev->result = result;
     ev->payload = tt_result_encoded(result);
     return 0;
@@ -214,6 +221,8 @@ static tt_db_status read_rows(tt_drive *d, tt_conn *conn, const tt_act *act, tt_
     *reached = true;
     if (act->points.n)
         status = driver->wait(conn->db, act->points, act->wait_ms, reached, &d->error);
+    if (d->work->keeps_state)
+        tt_conn_soil(conn);
     if (status == TT_DB_OK && *reached)
         status = driver->read(conn->db, d->work->sql, d->work->params, d->work->n_params, &limits,
                               rows, &d->error);
@@ -241,7 +250,7 @@ static void do_rows(tt_drive *d, const tt_act *act, tt_event *ev)
     tt_nodepool_release(node->pool, conn);
     ev->took_ns = tt_client_now(d->c) - start;
     ev->db = status;
-    if (status == TT_DB_OK && ev->reached && make_result(d, &rows, ev) != 0)
+    if (status == TT_DB_OK && ev->reached && take_rows(d, &rows, ev) != 0)
         status = TT_DB_LOCAL;
     if (status != TT_DB_OK)
         failed(d, ev, status, act->node);
@@ -402,8 +411,8 @@ static void fill_samples(tt_client *c, tt_sample *samples)
     }
 }
 
-/* False when the cache was not asked for want of memory. */
-static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
+/* What became of its last act on the cache. */
+static int run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t deadline_ns)
 {
     tt_sample samples[TT_NODES_MAX];
     tt_drive d;
@@ -434,7 +443,7 @@ static bool run_discover(tt_client *c, tt_discover_op *op, bool renew, int64_t d
     }
     pthread_mutex_unlock(&c->mu);
     tt_drive_free(&d);
-    return !d.no_memory;
+    return d.cache_code;
 }
 
 /* One thread at a time searches, or renews: what one adopts the other must not take back. False
@@ -489,22 +498,24 @@ bool tt_drive_discover(tt_client *c, int64_t deadline_ns)
 int tt_drive_renew(tt_client *c, int64_t deadline_ns)
 {
     tt_discover_op op;
-    bool had_memory;
+    int code;
 
     pthread_mutex_lock(&c->mu);
     while (c->discovering)
         if (!await_discovery_locked(c, deadline_ns)) {
             pthread_mutex_unlock(&c->mu);
-            return TT_E_CACHE_UNAVAILABLE;
+            return TT_E_TIMEOUT;
         }
     c->discovering = true;
     pthread_mutex_unlock(&c->mu);
 
-    had_memory = run_discover(c, &op, true, deadline_ns);
+    code = run_discover(c, &op, true, deadline_ns);
     end_discovery(c, op.ok);
     if (op.ok && op.term_known)
         return 0;
-    return had_memory ? TT_E_CACHE_UNAVAILABLE : TT_E_NOMEM;
+    if (code == 0 && op.term_known && (!op.found[0] || op.several))
+        return TT_E_UNAVAILABLE;
+    return code == TT_E_NOMEM || code == TT_E_TIMEOUT ? code : TT_E_CACHE_UNAVAILABLE;
 }
 
 /* ---- loops -------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 #ifndef TT_SVC_DRIVE_H
 #define TT_SVC_DRIVE_H
 
+#include <twotier/result.h>
+
 #include "svc/client.h"
 
 /* What an operation reads or writes, prepared by the caller. */
@@ -10,7 +12,8 @@ typedef struct tt_work {
     tt_str sql;
     const tt_value *params;
     size_t n_params;
-    bool plain_dml; /* of a write: no rows affected means nothing changed */
+    bool keeps_state; /* of a read: it may leave something in the session of the server */
+    bool plain_dml;   /* of a write: no rows affected means nothing changed */
     const tt_str
         *tags; /* of a write that may be deferred: names that any client understands, not keys */
     int n_tags;
@@ -20,7 +23,7 @@ typedef struct tt_work {
 typedef struct tt_drive {
     tt_client *c;
     int64_t deadline_ns;
-    bool no_memory;  /* the last act on the cache failed for want of memory */
+    int cache_code;  /* what became of the last act on the cache: 0, TT_E_... */
     bool shared;     /* the operation's steps are serialised from now on */
     atomic_int word; /* svc/park.h: set when it is woken */
     tt_answers answers;
@@ -47,9 +50,13 @@ void tt_drive_repair(tt_drive *d, struct tt_repair_op *op);
 /* Find the primary: one thread at a time does it, others wait for its outcome. */
 bool tt_drive_discover(tt_client *c, int64_t deadline_ns);
 
-/* Give the term a fresh version: every entry of the namespace is invalid from then on. 0,
- * TT_E_CACHE_UNAVAILABLE, TT_E_NOMEM. */
+/* Give the term a fresh version: every entry of the namespace is invalid from then on. Tried once.
+ * 0, TT_E_CACHE_UNAVAILABLE, TT_E_TIMEOUT, TT_E_UNAVAILABLE (no primary), TT_E_NOMEM. */
 TT_MUST int tt_drive_renew(tt_client *c, int64_t deadline_ns);
+
+/* Make the rows that a driver gave a result; `rows` is empty afterwards. 0, TT_E_NOMEM,
+ * TT_E_INTERNAL. */
+TT_MUST int tt_drive_result(const tt_allocator *a, tt_buf *rows, tt_result **out, tt_error *err);
 
 /* Wake the operations on core.woken. Under mu. */
 void tt_client_wake_locked(tt_client *c);

@@ -7,14 +7,7 @@
 #include "svc/deferred.h"
 #include "svc/drive.h"
 
-enum {
-    WATCH_MS = 5,
-    KEEP_MS = 20,
-    POOLS_EVERY = 25,
-    DRAIN_EVERY = 25,
-    DOUBT_EVERY = 15,
-    REPAIRS_A_ROUND = 64
-};
+enum { KEEP_MS = 20, POOLS_EVERY = 25, DRAIN_EVERY = 25, DOUBT_EVERY = 15, REPAIRS_A_ROUND = 64 };
 
 /* Sleep, but end at once when the client stops; false then. */
 static bool nap(tt_client *c, int64_t ms)
@@ -31,16 +24,22 @@ static bool nap(tt_client *c, int64_t ms)
     return go;
 }
 
+static bool is_stopping(tt_client *c)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&c->mu);
+    stopping = c->stopping;
+    pthread_mutex_unlock(&c->mu);
+    return stopping;
+}
+
 void *tt_watchdog_main(void *client)
 {
     tt_client *c = client;
-    struct timespec pause = {0, WATCH_MS * TT_NS_PER_MS};
 
     /* It goes on while the client stops: the last rollbacks have deadlines too. */
-    while (!atomic_load_explicit(&c->watch_done, memory_order_acquire)) {
-        (void)tt_watch_tick(&c->watch, tt_client_now(c));
-        (void)nanosleep(&pause, NULL);
-    }
+    tt_watch_run(&c->watch);
     return NULL;
 }
 
@@ -150,7 +149,7 @@ void *tt_keeper_main(void *client)
         if (!c->deferred)
             begin_deferring(c);
         else
-            while (tt_deferred_drain(c) > 0)
+            while (!is_stopping(c) && tt_deferred_drain(c) > 0)
                 ;
     }
     return NULL;

@@ -132,7 +132,7 @@ int tt_keys_add(tt_client *c, tt_keys *k, tt_str tag, tt_error *err)
 
 /* A bound value, and room for the text of a number or a time. */
 typedef struct shown {
-    char text[40];
+    char text[TT_DOUBLE_CHARS];
 } shown;
 
 /* Decimal digits, at the end of the room. */
@@ -189,9 +189,7 @@ static tt_key_value key_value(const tt_value *v, shown *room)
         k.bytes = show_integer(v->as.u, false, room);
         return k;
     case TT_TYPE_DOUBLE:
-        (void)snprintf(room->text, sizeof(room->text), "%.17g", v->as.d);
-        tt_key_plain_number(room->text);
-        n = (int)strlen(room->text);
+        n = tt_str_double(room->text, 17, v->as.d);
         break;
     case TT_TYPE_DATE:
     case TT_TYPE_DATETIME:
@@ -293,6 +291,11 @@ static int check_values(const tt_plan *p, const tt_value *params, size_t n, tt_e
         if (has_bytes && params[i].as.bytes.n > TT_VALUE_BYTES_MAX)
             return tt_fail(err, TT_E_LIMIT, "parameter %zu is longer than %u bytes", i + 1,
                            TT_VALUE_BYTES_MAX);
+        if (has_bytes && params[i].as.bytes.n && !params[i].as.bytes.p)
+            return tt_fail(err, TT_E_ARGUMENT, "parameter %zu has %zu bytes at NULL", i + 1,
+                           params[i].as.bytes.n);
+        if (params[i].type >= TT_TYPE_DATE && params[i].as.t.reserved)
+            return tt_fail(err, TT_E_ARGUMENT, "reserved of parameter %zu is not 0", i + 1);
     }
     return 0;
 }

@@ -257,6 +257,7 @@ int tt_line_init(tt_line *l, const tt_link_set *set)
     while (n < set->options.queue_max)
         n *= 2;
     *l = (tt_line){.set = set, .n_slots = n};
+    atomic_init(&l->reply_bytes_max, tt_cache_reply_bytes(set->target.reply_bytes_max));
     l->queued = tt_buf_init(set->a);
     l->wire = tt_buf_init(set->a);
     l->slots = tt_new_array(set->a, n, sizeof(*l->slots));

@@ -73,8 +73,9 @@ typedef struct tt_line {
     uint64_t n_slots; /* a power of two */
 
     /* atomic */
-    tt_bench bench;     /* where calls wait */
-    atomic_int callers; /* calls on this line, holding or waiting */
+    tt_bench bench;                /* where calls wait */
+    atomic_int callers;            /* calls on this line, holding or waiting */
+    atomic_size_t reply_bytes_max; /* see tt_link_limit */
     atomic_bool up;
 
     /* guarded by mu */

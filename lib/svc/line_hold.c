@@ -150,6 +150,7 @@ static bool parse(tt_line *l, uint64_t head, uint64_t sent, tt_ticket **list, ui
     tt_cache_reader *reader = tt_cache_reader_of(l->conn);
     const tt_epoch *epoch = &tt_cache_peer_of(l->conn)->epoch;
 
+    tt_cache_reader_limit(reader, atomic_load_explicit(&l->reply_bytes_max, memory_order_relaxed));
     for (; head != sent; head++, (*n)++) {
         tt_slot *slot = tt_line_slot(l, head);
         tt_ticket *t = slot->ticket;

@@ -272,6 +272,13 @@ bool tt_link_peer(tt_link_set *s, tt_cache_peer *out)
     return false;
 }
 
+void tt_link_limit(tt_link_set *s, size_t reply_bytes_max)
+{
+    for (int i = 0; i < s->options.connections; i++)
+        atomic_store_explicit(&s->lines[i].reply_bytes_max, tt_cache_reply_bytes(reply_bytes_max),
+                              memory_order_relaxed);
+}
+
 static int cache_call(void *ctx, const tt_batch *batch, int64_t deadline_ns, tt_answers *out)
 {
     return tt_link_call(ctx, batch, deadline_ns, out);

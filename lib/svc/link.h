@@ -18,7 +18,7 @@ typedef struct tt_link_options {
     int connections; /* at least 2; 0: 2. The last is for large values, and when others are down */
     size_t large_bytes;        /* batches from this size on go to the last; 0: 64 KiB */
     size_t post_bytes_max;     /* of unanswered posts on one connection; 0: 32 MiB */
-    unsigned queue_max;        /* batches at once on one connection; 0: 4096 */
+    unsigned queue_max;        /* batches at once on one connection; 0: 2048 */
     int connect_timeout_ms;    /* 0: 1000; a call's deadline may cut it */
     int stall_ms;              /* silent for so long with replies due: given up; 0: 5000 */
     tt_breaker_config breaker; /* failures: timeouts in a row. 0: 5, 100 ms, 2 s */
@@ -59,6 +59,8 @@ bool tt_link_drain(tt_link_set *s, int64_t deadline_ns);
 TT_MUST int tt_link_open(tt_link_set *s, int64_t deadline_ns, tt_error *err);
 /* Who answers now; false when no connection is open. */
 bool tt_link_peer(tt_link_set *s, tt_cache_peer *out);
+/* Another reply_bytes_max (drv/cache.h) from now on. Any thread. */
+void tt_link_limit(tt_link_set *s, size_t reply_bytes_max);
 /* The set as svc sees it. */
 tt_cache tt_link_cache(tt_link_set *s);
 

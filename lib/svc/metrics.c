@@ -23,6 +23,12 @@ void tt_metrics_served(tt_client *c, tt_source source, int64_t took_ns)
                               memory_order_relaxed);
 }
 
+/* Millionths, with a point whatever the locale of the host. */
+static void put_millionths(tt_buf *out, uint64_t n)
+{
+    tt_buf_printf(out, "%" PRIu64 ".%06" PRIu64, n / 1000000, n % 1000000);
+}
+
 static void put_counter(tt_buf *out, const char *name, const char *help, uint64_t value)
 {
     tt_buf_printf(out,
@@ -56,17 +62,19 @@ static void put_latencies(tt_client *c, tt_buf *out)
 
         for (int b = 0; b < TT_LATENCY_BUCKETS; b++) {
             sum += atomic_load_explicit(&c->latency[kind][b], memory_order_relaxed);
-            if (b < TT_LATENCY_BUCKETS - 1)
-                tt_buf_printf(
-                    out, "twotier_read_seconds_bucket{source=\"%s\",le=\"%.6f\"} %" PRIu64 "\n",
-                    served[kind], (double)(INT64_C(16) << b) / 1e6, sum);
+            if (b == TT_LATENCY_BUCKETS - 1)
+                break;
+            tt_buf_printf(out, "twotier_read_seconds_bucket{source=\"%s\",le=\"", served[kind]);
+            put_millionths(out, UINT64_C(16) << b);
+            tt_buf_printf(out, "\"} %" PRIu64 "\n", sum);
         }
         tt_buf_printf(out,
                       "twotier_read_seconds_bucket{source=\"%s\",le=\"+Inf\"} %" PRIu64 "\n"
-                      "twotier_read_seconds_sum{source=\"%s\"} %.6f\n"
-                      "twotier_read_seconds_count{source=\"%s\"} %" PRIu64 "\n",
-                      served[kind], sum, served[kind],
-                      (double)atomic_load(&c->latency_sum_us[kind]) / 1e6, served[kind], sum);
+                      "twotier_read_seconds_sum{source=\"%s\"} ",
+                      served[kind], sum, served[kind]);
+        put_millionths(out, atomic_load(&c->latency_sum_us[kind]));
+        tt_buf_printf(out, "\ntwotier_read_seconds_count{source=\"%s\"} %" PRIu64 "\n",
+                      served[kind], sum);
     }
 }
 
@@ -83,11 +91,11 @@ static void put_label(tt_buf *out, const char *text)
     }
 }
 
-static void put_gauge(tt_buf *out, const char *name, const char *node, double value)
+static void put_gauge(tt_buf *out, const char *name, const char *node, uint64_t thousandths)
 {
     tt_buf_printf(out, "twotier_%s{node=\"", name);
     put_label(out, node);
-    tt_buf_printf(out, "\"} %.3f\n", value);
+    tt_buf_printf(out, "\"} %" PRIu64 ".%03" PRIu64 "\n", thousandths / 1000, thousandths % 1000);
 }
 
 typedef struct node_state {
@@ -128,12 +136,17 @@ static void put_nodes(tt_client *c, tt_buf *out)
                       gauges[g][1], gauges[g][0]);
         for (int i = 0; i < c->n_nodes; i++) {
             const node_state *s = &state[i];
-            double values[] = {s->up,          s->primary,   (double)s->lag_ms / 1000.0,
-                               s->in_flight,   s->pool.open, s->pool.idle,
-                               s->pool.waiting};
+            uint64_t ones[] = {s->up,
+                               s->primary,
+                               0,
+                               s->in_flight,
+                               (uint64_t)s->pool.open,
+                               (uint64_t)s->pool.idle,
+                               (uint64_t)s->pool.waiting};
+            uint64_t lag_ms = (uint64_t)TT_MAX(s->lag_ms, 0);
 
             if (g != 2 || (s->lag_known && !s->primary))
-                put_gauge(out, gauges[g][0], c->nodes[i].name, values[g]);
+                put_gauge(out, gauges[g][0], c->nodes[i].name, g == 2 ? lag_ms : ones[g] * 1000);
         }
     }
 }

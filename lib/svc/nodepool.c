@@ -41,14 +41,6 @@ static tt_pool_config config_of(const tt_nodepool_options *o)
                             .max_lifetime_ns = o->max_lifetime_ms * TT_NS_PER_MS};
 }
 
-void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options)
-{
-    atomic_store(&p->wait_timeout_ms, options->wait_timeout_ms);
-    pthread_mutex_lock(&p->mu);
-    p->pool.config = config_of(options);
-    pthread_mutex_unlock(&p->mu);
-}
-
 int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_watch *watch,
                     const tt_db_target *target, const tt_nodepool_options *options,
                     tt_nodepool **out)
@@ -110,6 +102,16 @@ static void settle_and_unlock(tt_nodepool *p)
     pthread_mutex_unlock(&p->mu);
 }
 
+void tt_nodepool_change(tt_nodepool *p, const tt_nodepool_options *options)
+{
+    tt_pool_config config = config_of(options);
+
+    atomic_store(&p->wait_timeout_ms, options->wait_timeout_ms);
+    pthread_mutex_lock(&p->mu);
+    tt_pool_change(&p->pool, &config, tt_now_ns(p->clock));
+    settle_and_unlock(p);
+}
+
 void tt_nodepool_free(tt_nodepool *p, bool forked)
 {
     if (!p)
@@ -164,14 +166,15 @@ static bool is_fit(tt_nodepool *p, tt_conn *conn, bool check, int64_t now_ns, in
     return tt_conn_end(conn) && status == TT_DB_OK;
 }
 
-static tt_db_status open_in_place(tt_nodepool *p, caller *c, tt_conn **out, tt_error *err)
+static tt_db_status open_in_place(tt_nodepool *p, caller *c, int64_t deadline_ns, tt_conn **out,
+                                  tt_error *err)
 {
     tt_db_status status;
 
     if (c->r.slot)
         tt_conn_close(p->a, conn_of(c->r.slot));
     c->r.slot = NULL;
-    status = tt_conn_open(p->a, p->watch, p->target, out, err);
+    status = tt_conn_open(p->a, p->watch, p->target, deadline_ns, out, err);
     pthread_mutex_lock(&p->mu);
     if (status == TT_DB_OK)
         tt_pool_connected(&p->pool, &c->r, &(*out)->slot, tt_now_ns(p->clock));
@@ -183,13 +186,19 @@ static tt_db_status open_in_place(tt_nodepool *p, caller *c, tt_conn **out, tt_e
 
 static tt_db_status refuse(tt_nodepool *p, bool full, tt_error *err)
 {
+    int max, max_waiters;
+
+    pthread_mutex_lock(&p->mu);
+    max = p->pool.config.max;
+    max_waiters = p->pool.config.max_waiters;
+    pthread_mutex_unlock(&p->mu);
     (void)tt_fail(err, TT_E_BUSY,
                   full
                       ? "all %d connections are in use and %d callers are waiting: raise "
                         "database.pool.max or max_waiters, or send less"
                       : "all %d connections stayed in use for database.pool.wait_timeout, or until "
                         "the deadline (%d callers may wait)",
-                  p->pool.config.max, p->pool.config.max_waiters);
+                  max, max_waiters);
     return TT_DB_LOCAL;
 }
 
@@ -221,9 +230,9 @@ tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **
         pthread_mutex_lock(&p->mu);
         tt_pool_lost(&p->pool, &c.r);
         settle_and_unlock(p);
-        return open_in_place(p, &c, out, err);
+        return open_in_place(p, &c, deadline_ns, out, err);
     case TT_POOL_OPEN:
-        return open_in_place(p, &c, out, err);
+        return open_in_place(p, &c, deadline_ns, out, err);
     case TT_POOL_FULL:
         return refuse(p, true, err);
     case TT_POOL_WAIT:
@@ -264,7 +273,7 @@ void tt_nodepool_tend(tt_nodepool *p)
         pthread_mutex_lock(&p->mu);
         more = tt_pool_tend(&p->pool, &c.r, tt_now_ns(p->clock));
         settle_and_unlock(p);
-        if (more && open_in_place(p, &c, &conn, NULL) == TT_DB_OK)
+        if (more && open_in_place(p, &c, INT64_MAX, &conn, NULL) == TT_DB_OK)
             tt_nodepool_release(p, conn);
         else
             more = false;

@@ -29,8 +29,8 @@ TT_MUST int tt_nodepool_new(const tt_allocator *a, const tt_clock *clock, tt_wat
 /* Every connection has been released. `forked`: close nothing but memory. */
 void tt_nodepool_free(tt_nodepool *p, bool forked);
 /* A connection, until `deadline_ns` or the pool's own waiting time. TT_DB_OK; TT_DB_UNSENT (the
- * node cannot be reached); TT_DB_LOCAL with TT_E_BUSY, TT_E_TIMEOUT, TT_E_NOMEM (the node is not to
- * blame). */
+ * node cannot be reached); TT_DB_LOCAL (the node is not to blame) with TT_E_BUSY (waited in vain,
+ * or refused), TT_E_TIMEOUT (the deadline passed while it was being made), TT_E_NOMEM. */
 tt_db_status tt_nodepool_acquire(tt_nodepool *p, int64_t deadline_ns, tt_conn **out, tt_error *err);
 /* Give it back, clean, dirty (it is reset first) or broken (it is closed). */
 void tt_nodepool_release(tt_nodepool *p, tt_conn *c);

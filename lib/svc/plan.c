@@ -93,12 +93,33 @@ static int add_given(tt_plan *p, const char *const *tags, size_t n, tt_error *er
     return rc;
 }
 
-int tt_timeout_check(int timeout_ms, tt_error *err)
+int tt_timeout_check(int timeout_ms, int32_t reserved, tt_error *err)
 {
+    if (reserved != 0)
+        return tt_fail(err, TT_E_ARGUMENT, "reserved is %d; expected 0", reserved);
     if (timeout_ms < 0 || timeout_ms > TT_TIMEOUT_MS_MAX)
         return tt_fail(err, TT_E_ARGUMENT, "timeout_ms is %d; expected 0 (the default) to %d",
                        timeout_ms, TT_TIMEOUT_MS_MAX);
     return 0;
+}
+
+static int check_bound(int32_t consistency, int32_t bound_ms, tt_error *err)
+{
+    if (consistency == TT_BOUNDED)
+        return tt_fail(err, TT_E_UNSUPPORTED, "TT_BOUNDED comes with a later version");
+    if (bound_ms != 0)
+        return tt_fail(err, TT_E_ARGUMENT, "bound_ms is %d, but the consistency is not TT_BOUNDED",
+                       bound_ms);
+    return 0;
+}
+
+int tt_call_take(tt_call_options *into, const tt_call_options *call, tt_error *err)
+{
+    int rc = tt_abi_take(into, sizeof(*into), call, err);
+
+    if (rc == 0)
+        rc = tt_timeout_check(into->timeout_ms, into->reserved, err);
+    return rc != 0 ? rc : check_bound(into->consistency, into->bound_ms, err);
 }
 
 static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
@@ -201,7 +222,9 @@ int tt_plan_read(tt_client *c, const char *sql, const tt_read_options *options, 
     if (rc == 0)
         rc = tt_abi_take(&o, sizeof(o), options, err);
     if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
+        rc = tt_timeout_check(o.timeout_ms, o.reserved, err);
+    if (rc == 0)
+        rc = check_bound(o.consistency, o.bound_ms, err);
     if (rc == 0)
         rc = check_read_class(c, out, err);
     if (rc == 0)
@@ -222,7 +245,7 @@ int tt_plan_write(tt_client *c, const char *sql, const tt_write_options *options
     if (rc == 0)
         rc = tt_abi_take(&o, sizeof(o), options, err);
     if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
+        rc = tt_timeout_check(o.timeout_ms, 0, err);
     if (rc != 0)
         return rc;
     out->timeout_ms = o.timeout_ms;

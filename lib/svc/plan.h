@@ -41,7 +41,11 @@ TT_MUST int tt_plan_check_outside(const tt_plan *p, tt_error *err);
 TT_MUST int tt_plan_check_patterns(const tt_plan *p, tt_error *err);
 void tt_plan_free(tt_plan *p);
 
-/* The `timeout_ms` of any call: 0 (the default) to TT_TIMEOUT_MS_MAX, else TT_E_ARGUMENT. */
-TT_MUST int tt_timeout_check(int timeout_ms, tt_error *err);
+/* The members of any call: `timeout_ms` from 0 (the default) to TT_TIMEOUT_MS_MAX, `reserved` 0,
+ * else TT_E_ARGUMENT. */
+TT_MUST int tt_timeout_check(int timeout_ms, int32_t reserved, tt_error *err);
+/* Take over the options of one call of a statement (NULL: none), and check what no kind of
+ * statement may have. 0, TT_E_ARGUMENT, TT_E_UNSUPPORTED. */
+TT_MUST int tt_call_take(tt_call_options *into, const tt_call_options *call, tt_error *err);
 
 #endif

@@ -169,7 +169,7 @@ void *tt_prober_main(void *node)
         }
         l.status = TT_DB_OK;
         if (!conn)
-            l.status = tt_conn_open(&c->a, &c->watch, &n->target, &conn, &l.error);
+            l.status = tt_conn_open(&c->a, &c->watch, &n->target, INT64_MAX, &conn, &l.error);
         if (l.status == TT_DB_OK)
             examine(n, conn, &l, timeout_ms);
         pthread_mutex_lock(&c->mu);

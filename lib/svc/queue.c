@@ -128,8 +128,18 @@ void tt_job_free(tt_job *job)
     tt_session *session = job->session;
 
     free_memory(job);
-    if (session) /* the last touch: whoever frees it may be waiting for that */
-        atomic_store_explicit(&session->queued, false, memory_order_release);
+    /* The last touch: its user may free it from here on, or has done so. */
+    if (session && atomic_exchange(&session->owner, TT_SESSION_FREE) == TT_SESSION_LEFT)
+        tt_session_end(session, false);
+}
+
+/* The job is through, and nobody works on its session any more. `block`: see tt_session_end. */
+static void let_go(tt_job *job, bool block)
+{
+    if (!job->session || atomic_exchange(&job->session->owner, TT_SESSION_DONE) != TT_SESSION_LEFT)
+        return;
+    tt_session_end(job->session, block);
+    job->session = NULL;
 }
 
 /* ---- the descriptor ----------------------------------------------------------------------------
@@ -180,6 +190,7 @@ static void *worker_main(void *queue)
     while ((job = next_locked(q)) != NULL) {
         pthread_mutex_unlock(&q->mu);
         run(job);
+        let_go(job, true);
         pthread_mutex_lock(&q->mu);
         complete_locked(q, job);
     }
@@ -244,7 +255,10 @@ void tt_queue_halt(tt_queue *q)
     while ((first = tt_list_pop(&q->waiting)) != NULL) {
         tt_job *job = TT_CONTAINER(first, tt_job, link);
 
+        pthread_mutex_unlock(&q->mu);
         fail(job, TT_E_CANCELLED, tt_error_text(TT_E_CANCELLED));
+        let_go(job, false);
+        pthread_mutex_lock(&q->mu);
         complete_locked(q, job);
     }
     pthread_cond_broadcast(&q->work);
@@ -255,6 +269,7 @@ static void end_forked(tt_queue *q)
 {
     tt_link *lists[2] = {&q->waiting, &q->done}, *first;
 
+    (void)close(q->fd); /* the parent has its own */
     if (pthread_mutex_trylock(&q->mu) != 0)
         return; /* a thread of the parent was changing it: leaked */
     for (int i = 0; i < 2; i++)
@@ -310,12 +325,14 @@ static void count_locked(tt_queue *q, bool more)
 
 static int reserve_locked(tt_queue *q, tt_session *session, tt_error *err)
 {
+    int owner = TT_SESSION_FREE;
+
     if (q->halted)
         return tt_fail(err, TT_E_STATE, "the queue was stopped");
     if (atomic_load_explicit(&q->pending, memory_order_relaxed) >= (size_t)q->depth)
         return tt_fail(err, TT_E_BUSY, "%d operations are submitted and not yet taken: its depth",
                        q->depth);
-    if (session && atomic_exchange_explicit(&session->queued, true, memory_order_acquire))
+    if (session && !atomic_compare_exchange_strong(&session->owner, &owner, TT_SESSION_QUEUED))
         return tt_fail(err, TT_E_BUSY, "the session has an operation in a queue already");
     count_locked(q, true);
     return 0;
@@ -361,6 +378,8 @@ int tt_queue_submit(tt_queue *q, tt_job *job, tt_error *err)
     if (q->halted) {
         rc = tt_fail(err, TT_E_STATE, "the queue was stopped");
     } else if (job->code != 0) {
+        if (job->session)
+            atomic_store(&job->session->owner, TT_SESSION_DONE);
         complete_locked(q, job);
     } else {
         tt_list_append(&q->waiting, &job->link);

@@ -5,7 +5,7 @@
  * A job is in one place at a time: with whoever prepares it, in `waiting`, with a worker, in
  * `done`, with whoever takes it. Reserved places count as pending, so that what was accepted is
  * never more than the depth. The session of a job belongs to the queue from the reservation until
- * the job was taken (tt_session.queued).
+ * the job was taken (tt_session.owner).
  */
 #ifndef TT_SVC_QUEUE_H
 #define TT_SVC_QUEUE_H

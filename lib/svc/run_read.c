@@ -51,6 +51,8 @@ static int read_inside(tt_drive *d, tt_session *s, tt_buf *rows)
                            (uint64_t)atomic_load(&c->result_rows)};
     tt_db_status status;
 
+    if (d->work->keeps_state)
+        tt_conn_soil(s->conn);
     tt_conn_begin(s->conn, d->deadline_ns);
     status = c->driver->read(s->conn->db, d->work->sql, d->work->params, d->work->n_params, &limits,
                              rows, &d->error);
@@ -67,8 +69,6 @@ static int run_inside(tt_drive *d, tt_session *s, const tt_plan *plan, tt_result
     tt_client *c = d->c;
     tt_buf rows = tt_buf_init(&c->a);
     tt_result *result = NULL;
-    char *bytes;
-    size_t n;
     int rc;
 
     if (s->tx == TT_TX_DOOMED)
@@ -80,13 +80,9 @@ static int run_inside(tt_drive *d, tt_session *s, const tt_plan *plan, tt_result
         tt_buf_free(&rows);
         return tt_run_error(tt_session_failed(s, rc), &d->error, err);
     }
-    bytes = tt_buf_take(&rows, &n);
-    rc = tt_result_new(&c->a, bytes, n, &result);
-    if (rc != 0) {
-        tt_del(&c->a, bytes);
-        return rc == TT_E_NOMEM ? tt_fail_nomem(err)
-                                : tt_fail(err, TT_E_INTERNAL, "rows that are not well formed");
-    }
+    rc = tt_drive_result(&c->a, &rows, &result, err);
+    if (rc != 0)
+        return rc;
     info->source = TT_SOURCE_PRIMARY;
     info->why = "inside the session's transaction";
     (void)snprintf(info->node, sizeof(info->node), "%s", c->nodes[s->node].name);
@@ -177,10 +173,8 @@ static int apply_call(const tt_plan *plan, const tt_call_options *call, tt_read_
                       int *timeout_ms, tt_error *err)
 {
     tt_call_options o = TT_CALL_OPTIONS_INIT;
-    int rc = tt_abi_take(&o, sizeof(o), call, err);
+    int rc = tt_call_take(&o, call, err);
 
-    if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
     if (rc == 0 && o.consistency != -1)
         rc = tt_plan_mode(plan, o.consistency, &rq->mode, err);
     if (rc != 0)
@@ -215,7 +209,11 @@ int tt_run_read(tt_client *c, tt_session *session, const tt_plan *plan, const tt
                           .cached = plan->cached,
                           .no_entry = plan->no_entry,
                           .ttl_ms = plan->ttl_ms};
-    tt_work work = {.sql = tt_buf_str(&plan->sql), .params = params, .n_params = n};
+    /* Connector/C sees no change of state behind rows. */
+    tt_work work = {.sql = tt_buf_str(&plan->sql),
+                    .params = params,
+                    .n_params = n,
+                    .keeps_state = plan->info.class == TT_SQL_READ_PRIMARY};
     tt_keys keys;
     tt_drive d;
 

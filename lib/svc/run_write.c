@@ -1,6 +1,7 @@
 #include "svc/query.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/abi.h"
 #include "base/err.h"
@@ -10,6 +11,8 @@
 #include "core/write.h"
 #include "svc/drive.h"
 #include "svc/metrics.h"
+
+enum { RETRY_MS = 10 };
 
 /* What a write tells its caller and its session. */
 static void tell(const tt_drive *d, const tt_write_op *op, tt_session *s, tt_write_info *told)
@@ -50,7 +53,7 @@ static int run_op(tt_drive *d, const tt_write_request *rq, tt_session *s, tt_wri
     } else {
         if (rc == TT_E_COMMIT_UNKNOWN && s)
             tt_session_wrote(s, TT_STR("P"), true);
-        if (rc == TT_E_CACHE_UNAVAILABLE && d->no_memory)
+        if (rc == TT_E_CACHE_UNAVAILABLE && d->cache_code == TT_E_NOMEM)
             rc = tt_fail_nomem(err);
         else
             (void)tt_run_error(rc, &d->error, err);
@@ -186,9 +189,7 @@ int tt_run_write(tt_client *c, tt_session *session, const tt_plan *plan, const t
     tt_client_count(c, TT_COUNTER_WRITES, 1);
     rc = tt_keys_make(c, plan, params, n, &keys, err);
     if (rc == 0)
-        rc = tt_abi_take(&o, sizeof(o), call, err);
-    if (rc == 0)
-        rc = tt_timeout_check(o.timeout_ms, err);
+        rc = tt_call_take(&o, call, err);
     if (rc == 0) {
         rq.deadline_ns = tt_run_deadline(c, o.timeout_ms ? o.timeout_ms : plan->timeout_ms);
         rq.tag_keys = keys.tags;
@@ -355,6 +356,44 @@ int tt_run_commit(tt_session *s, int timeout_ms, tt_write_info *info, tt_error *
 /* ---- invalidation without a write --------------------------------------------------------------
  */
 
+/* Before another try: a moment's rest; false when the time is over. One trip takes no longer than
+ * cache.timeout, a caller may have more. */
+static bool rest(const tt_client *c, int64_t deadline_ns)
+{
+    struct timespec pause = {0, RETRY_MS * TT_NS_PER_MS};
+
+    if (deadline_ns - tt_client_now(c) <= RETRY_MS * TT_NS_PER_MS)
+        return false;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+/* Of several tries the one that says most: what was sent may have been done. */
+static int outcome(int before, int now)
+{
+    return before == TT_E_TIMEOUT && now != TT_E_NOMEM ? before : now;
+}
+
+static int unacknowledged(int code, int64_t ms, tt_error *err)
+{
+    switch (code) {
+    case TT_E_NOMEM:
+        return tt_fail_nomem(err);
+    case TT_E_UNAVAILABLE:
+        return tt_fail(err, code, "no primary is known to be up: the term cannot be renewed");
+    case TT_E_TIMEOUT:
+        return tt_fail(
+            err, code,
+            "the cache did not acknowledge within %lld ms; it is safe to repeat the call",
+            (long long)ms);
+    default:
+        return tt_fail(err, TT_E_CACHE_UNAVAILABLE,
+                       "the cache could not be reached, or refused, for %lld ms; it is safe to "
+                       "repeat the call",
+                       (long long)ms);
+    }
+}
+
 int tt_run_invalidate(tt_client *c, const tt_keys *keys, int timeout_ms, tt_error *err)
 {
     int64_t ms = timeout_ms ? timeout_ms : atomic_load(&c->cache_timeout_ms);
@@ -371,21 +410,18 @@ int tt_run_invalidate(tt_client *c, const tt_keys *keys, int timeout_ms, tt_erro
     if (r) {
         tt_list_remove(&r->link);
         c->core.n_repairs--;
-        r->reap = true; /* tried once, by us */
-        tt_repair_init(&op, &c->core, r);
+        r->reap = true; /* tried by us alone */
     }
     pthread_mutex_unlock(&c->mu);
     if (!r)
         return tt_fail_nomem(err);
     tt_drive_init(&d, c, tt_client_now(c) + ms * TT_NS_PER_MS, NULL);
-    tt_drive_repair(&d, &op);
-    if (!op.ok && d.no_memory)
-        rc = tt_fail_nomem(err);
-    else if (!op.ok)
-        rc = tt_fail(err, TT_E_CACHE_UNAVAILABLE,
-                     "the cache did not acknowledge within %lld ms; it "
-                     "is safe to repeat the call",
-                     (long long)ms);
+    do {
+        tt_repair_init(&op, &c->core, r);
+        tt_drive_repair(&d, &op);
+        rc = outcome(rc, d.cache_code);
+    } while (!op.ok && rc != TT_E_NOMEM && rest(c, d.deadline_ns));
+    rc = op.ok ? 0 : unacknowledged(rc, ms, err);
     pthread_mutex_lock(&c->mu);
     tt_repair_finish(&op, tt_client_now(c));
     pthread_mutex_unlock(&c->mu);
@@ -396,16 +432,14 @@ int tt_run_invalidate(tt_client *c, const tt_keys *keys, int timeout_ms, tt_erro
 int tt_run_clear(tt_client *c, int timeout_ms, tt_error *err)
 {
     int64_t ms = timeout_ms ? timeout_ms : atomic_load(&c->cache_timeout_ms);
-    int rc;
+    int64_t deadline = tt_client_now(c) + ms * TT_NS_PER_MS;
+    int rc = 0, last;
 
     if (!c->cached)
         return 0;
-    rc = tt_drive_renew(c, tt_client_now(c) + ms * TT_NS_PER_MS);
-    if (rc == TT_E_NOMEM)
-        return tt_fail_nomem(err);
-    return rc == 0 ? 0
-                   : tt_fail(err, TT_E_CACHE_UNAVAILABLE,
-                             "the cache did not acknowledge within %lld ms; "
-                             "it is safe to repeat the call",
-                             (long long)ms);
+    do {
+        last = tt_drive_renew(c, deadline);
+        rc = outcome(rc, last);
+    } while (last != 0 && rc != TT_E_NOMEM && rest(c, deadline));
+    return last == 0 ? 0 : unacknowledged(rc, ms, err);
 }

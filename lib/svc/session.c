@@ -1,4 +1,4 @@
-#include "svc/session.h"
+#include "svc/query.h"
 
 #include "base/err.h"
 #include "core/barrier.h"
@@ -9,11 +9,42 @@ int tt_session_check(const tt_session *s, const tt_client *c, tt_error *err)
         return 0;
     if (s->c != c)
         return tt_fail(err, TT_E_ARGUMENT, "the session was made by another client");
-    if (atomic_load_explicit(&s->queued, memory_order_acquire))
+    if (atomic_load_explicit(&s->owner, memory_order_acquire) != TT_SESSION_FREE)
         return tt_fail(err, TT_E_BUSY,
                        "the session has an operation in a queue whose completion was "
                        "not taken yet");
     return 0;
+}
+
+void tt_session_free_memory(tt_session *s)
+{
+    tt_client *c = s->c;
+
+    tt_buf_free(&s->seen);
+    tt_buf_free(&s->owed);
+    tt_buf_free(&s->tags);
+    tt_del(&c->a, s);
+}
+
+void tt_session_end(tt_session *s, bool block)
+{
+    if (!block && s->conn)
+        s->conn->aborted = true;
+    tt_run_rollback(s);
+    tt_session_free_memory(s);
+}
+
+void tt_session_leave(tt_session *s)
+{
+    int owner = atomic_load_explicit(&s->owner, memory_order_acquire);
+
+    while (owner != TT_SESSION_FREE) {
+        if (owner == TT_SESSION_DONE)
+            tt_run_rollback(s);
+        if (atomic_compare_exchange_strong(&s->owner, &owner, TT_SESSION_LEFT))
+            return;
+    }
+    tt_session_end(s, true);
 }
 
 /* A barrier that cannot be written down asks for everything. */

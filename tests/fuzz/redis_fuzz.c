@@ -17,7 +17,7 @@ static void render(const tt_answers *a, tt_buf *text)
         const tt_reply *r = &a->replies[i];
 
         FUZZ_CHECK(r->kind == TT_REPLY_NIL || r->kind == TT_REPLY_TEXT ||
-                   r->kind == TT_REPLY_ERROR);
+                   r->kind == TT_REPLY_ERROR || (r->kind == TT_REPLY_NONE && r->text.n == 0));
         n += r->text.n;
         tt_buf_put_u64(text, (uint64_t)r->kind);
         tt_buf_put_u64(text, r->text.n);

@@ -68,6 +68,8 @@ TT_AT(tt_log_sink, level, 16);
 
 #if defined(__x86_64__) && defined(__LP64__)
 TT_GROWS(tt_begin_options, reserved, 12);
+TT_GROWS(tt_commit_options, reserved, 12);
+TT_GROWS(tt_invalidate_options, reserved, 12);
 TT_GROWS(tt_write_info, position, 32);
 TT_GROWS(tt_read_info, node, 40);
 TT_GROWS(tt_read_options, reserved, 44);
@@ -89,6 +91,8 @@ static inline size_t initializers(void)
 {
     tt_error error = TT_ERROR_INIT;
     tt_begin_options begin = TT_BEGIN_OPTIONS_INIT;
+    tt_commit_options commit = TT_COMMIT_OPTIONS_INIT;
+    tt_invalidate_options invalidate = TT_INVALIDATE_OPTIONS_INIT;
     tt_write_info write_info = TT_WRITE_INFO_INIT;
     tt_read_info read_info = TT_READ_INFO_INIT;
     tt_read_options read = TT_READ_OPTIONS_INIT;
@@ -98,7 +102,7 @@ static inline size_t initializers(void)
     tt_column column = TT_COLUMN_INIT;
 
     return (size_t)error.code + begin.size + write_info.size + read_info.size + read.size +
-           write.size + call.size + queue.size + column.size;
+           write.size + call.size + queue.size + column.size + commit.size + invalidate.size;
 }
 
 static inline tt_type values(void)

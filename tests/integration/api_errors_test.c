@@ -772,6 +772,7 @@ END_TEST
 
 START_TEST(write_options)
 {
+    tt_invalidate_options invalidate = TT_INVALIDATE_OPTIONS_INIT;
     static const char *const tag[] = {"item:1"};
     const char *sql = "UPDATE items SET v = v WHERE id = 1";
     tt_client *c = client_new();
@@ -788,8 +789,10 @@ START_TEST(write_options)
     EXPECT(tt_query_write(c, NULL, sql, NULL, 0, &o, NULL, &err), TT_E_ARGUMENT);
     o.timeout_ms = 0;
     EXPECT(tt_query_write(c, NULL, sql, NULL, 0, &o, NULL, &err), 0);
-    EXPECT(tt_cache_clear(c, -1, &err), TT_E_ARGUMENT);
-    EXPECT(tt_invalidate_tags(c, tag, 1, TT_TIMEOUT_MS_MAX + 1, &err), TT_E_ARGUMENT);
+    invalidate.timeout_ms = -1;
+    EXPECT(tt_cache_clear(c, &invalidate, &err), TT_E_ARGUMENT);
+    invalidate.timeout_ms = TT_TIMEOUT_MS_MAX + 1;
+    EXPECT(tt_invalidate_tags(c, tag, 1, &invalidate, &err), TT_E_ARGUMENT);
     expect_sound(c);
     tt_client_close(c);
 }

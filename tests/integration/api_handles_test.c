@@ -275,7 +275,8 @@ START_TEST(null_handles)
     EXPECT(tt_explain(c, NULL, "SELECT 1", NULL, 0, NULL, TT_FORMAT_TEXT, NULL, &err),
            TT_E_ARGUMENT);
     EXPECT(tt_cache_clear(NULL, 0, &err), TT_E_ARGUMENT);
-    EXPECT(tt_query_stream(c, NULL, "SELECT 1", NULL, 0, NULL, NULL, NULL, &err), TT_E_UNSUPPORTED);
+    EXPECT(tt_query_stream(c, NULL, "SELECT 1", NULL, 0, NULL, NULL, NULL, NULL, &err),
+           TT_E_UNSUPPORTED);
     ck_assert_int_eq(tt_query_read(c, NULL, "SELEC", NULL, 0, NULL, &r, NULL, NULL),
                      TT_E_STATEMENT); /* without an err */
     ck_assert_int_eq(tt_session_in_transaction(NULL), 0);
@@ -473,8 +474,8 @@ static void use_in_child(const handles *h)
     IN_CHILD(tt_savepoint_rollback(h->s, "a", NULL));
     IN_CHILD(tt_savepoint_release(h->s, "a", NULL));
     IN_CHILD(tt_transaction(h->s, NULL, NULL, NULL, NULL, NULL));
-    IN_CHILD(tt_query_stream(h->c, NULL, "SELECT 1", NULL, 0, NULL, NULL, NULL, NULL));
-    IN_CHILD(tt_query_read_many(h->r, NULL, params, 1, 1, NULL, &r, NULL));
+    IN_CHILD(tt_query_stream(h->c, NULL, "SELECT 1", NULL, 0, NULL, NULL, NULL, NULL, NULL));
+    IN_CHILD(tt_query_read_many(h->r, NULL, params, 1, 1, NULL, &r, NULL, NULL));
     tt_config_free(cfg);
 }
 

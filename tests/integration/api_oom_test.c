@@ -475,7 +475,8 @@ static int no_rows(const tt_result *r, void *ctx)
 
 static int streamed(world *w, tt_error *err)
 {
-    return refused(tt_query_stream(w->c, NULL, "SELECT 1", NULL, 0, NULL, no_rows, NULL, err));
+    return refused(
+        tt_query_stream(w->c, NULL, "SELECT 1", NULL, 0, NULL, no_rows, NULL, NULL, err));
 }
 
 static int many_read(world *w, tt_error *err)
@@ -483,7 +484,7 @@ static int many_read(world *w, tt_error *err)
     tt_value params[] = {tt_int(1), tt_int(2)};
     tt_result *out[2] = {NULL, NULL};
 
-    return refused(tt_query_read_many(w->reads, NULL, params, 1, 2, NULL, out, err));
+    return refused(tt_query_read_many(w->reads, NULL, params, 1, 2, NULL, out, NULL, err));
 }
 
 static int asked_if_ready(world *w, tt_error *err)

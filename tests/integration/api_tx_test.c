@@ -197,13 +197,17 @@ START_TEST(states)
 {
     tt_client *c = client_new();
     tt_session *s = session_of(c);
+    tt_commit_options late = TT_COMMIT_OPTIONS_INIT;
     tt_write_info info = TT_WRITE_INFO_INIT;
 
     EXPECT(tt_commit(s, 0, NULL, &err), TT_E_STATE);
     EXPECT(tt_rollback(s, &err), 0);
     EXPECT(tt_begin(s, NULL, &err), 0);
     EXPECT(tt_begin(s, NULL, &err), TT_E_STATE);
-    EXPECT(tt_commit(s, -1, NULL, &err), TT_E_ARGUMENT);
+    late.timeout_ms = -1;
+    EXPECT(tt_commit(s, &late, NULL, &err), TT_E_ARGUMENT);
+    late = (tt_commit_options){sizeof(late), 0, 1};
+    EXPECT(tt_commit(s, &late, NULL, &err), TT_E_ARGUMENT);
     ck_assert_int_eq(tt_session_in_transaction(s), 1);
     EXPECT(tt_commit(s, 0, &info, &err), 0); /* of nothing */
     ck_assert_int_eq(info.invalidated, TT_INVALIDATED_NONE);

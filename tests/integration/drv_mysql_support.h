@@ -39,13 +39,29 @@ static inline tt_db_target target_of(const char *node)
     return t;
 }
 
+/* Connected and ready, as tt_conn_open makes it. */
+static inline tt_db_status db_open(const tt_allocator *a, const tt_db_target *t, tt_db_conn **out,
+                                   tt_error *e)
+{
+    tt_db_conn *c = NULL;
+    tt_db_status status = db->connect(a, t, &c, e);
+
+    if (status == TT_DB_OK)
+        status = db->ready(c, e);
+    if (status == TT_DB_OK)
+        *out = c;
+    else
+        db->close(c);
+    return status;
+}
+
 static inline tt_db_conn *open_to(const char *node)
 {
     tt_db_target t = target_of(node);
     tt_error e = TT_ERROR_INIT;
     tt_db_conn *c = NULL;
 
-    ck_assert_msg(db->connect(libc, &t, &c, &e) == TT_DB_OK, "%s", e.message);
+    ck_assert_msg(db_open(libc, &t, &c, &e) == TT_DB_OK, "%s", e.message);
     return c;
 }
 

@@ -119,7 +119,7 @@ START_TEST(old_statements_are_closed)
     rows r;
 
     t.max_statements = 3;
-    ck_assert_int_eq(db->connect(libc, &t, &c, NULL), TT_DB_OK);
+    ck_assert_int_eq(db_open(libc, &t, &c, NULL), TT_DB_OK);
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 50; i++) {
             (void)snprintf(sql, sizeof(sql), "SELECT %d + ?", i);
@@ -193,6 +193,27 @@ START_TEST(positions_of_two_writes_differ)
     tt_buf_free(&a.position);
     tt_buf_free(&b.position);
     db->close(c);
+}
+END_TEST
+
+/* Two million rows are not read for the sake of the link. */
+START_TEST(a_result_far_beyond_its_limit_is_not_read_to_its_end)
+{
+    static const tt_db_limits few = {0, 10};
+    static const char many[] = "SELECT REPEAT('x', 1000) FROM seq_1_to_2000000";
+    tt_db_conn *c = open_with_table();
+    int64_t began = tt_now_ns(&tt_clock_system);
+    tt_error e = TT_ERROR_INIT;
+
+    if (is_mariadb()) { /* the other has no such table */
+        ck_assert_int_eq(read_status(c, many, NULL, 0, &few, &e), TT_DB_LOCAL);
+        ck_assert_int_eq(e.code, TT_E_LIMIT);
+        ck_assert(db->broken(c));
+        db->close(c);
+        ck_assert_int_lt(elapsed_ms(began), 1000);
+    } else {
+        db->close(c);
+    }
 }
 END_TEST
 
@@ -315,7 +336,7 @@ static void refused_connect(const tt_db_target *t, tt_db_status status, int code
     tt_error e = TT_ERROR_INIT;
     tt_db_conn *c = NULL;
 
-    ck_assert_int_eq(db->connect(libc, t, &c, &e), status);
+    ck_assert_int_eq(db_open(libc, t, &c, &e), status);
     ck_assert_msg(e.code == code, "%s: %s", tt_error_name(e.code), e.message);
     ck_assert_ptr_null(c);
     ck_assert_ptr_null(strstr(e.message, "wrong-secret"));
@@ -354,7 +375,7 @@ START_TEST(settings_are_pinned)
     tt_error e = TT_ERROR_INIT;
 
     t.time_zone = "+05:30";
-    ck_assert_msg(db->connect(libc, &t, &c, &e) == TT_DB_OK, "%s", e.message);
+    ck_assert_msg(db_open(libc, &t, &c, &e) == TT_DB_OK, "%s", e.message);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(number(c, "SELECT @@session.time_zone = '+05:30'"), 1);
         ck_assert_int_eq(number(c, "SELECT @@session.sql_mode = @@global.sql_mode"), 1);
@@ -367,7 +388,7 @@ START_TEST(settings_are_pinned)
         t.time_zone = NULL;
         ck_assert(
             servers_do("sql", "primary 'SET GLOBAL sql_mode = \"ORACLE,STRICT_ALL_TABLES\"'"));
-        ck_assert_int_eq(db->connect(libc, &t, &c, &e), TT_DB_OK);
+        ck_assert_int_eq(db_open(libc, &t, &c, &e), TT_DB_OK);
         before = number(c, "SELECT FIND_IN_SET('ORACLE', @@session.sql_mode)");
         ck_assert_int_eq(
             number(c, "SELECT FIND_IN_SET('STRICT_ALL_TABLES', @@session.sql_mode) > 0"), 1);
@@ -377,6 +398,36 @@ START_TEST(settings_are_pinned)
     }
     t.time_zone = "x' , autocommit = '0";
     refused_connect(&t, TT_DB_LOCAL, TT_E_CONFIG);
+}
+END_TEST
+
+START_TEST(a_write_that_no_packet_holds_changes_nothing)
+{
+    tt_db_conn *c;
+    size_t n = (size_t)8 << 20;
+    char *large = calloc(n, 1);
+    tt_value v[] = {tt_bytes_of(TT_TYPE_BLOB, large, n)};
+    tt_db_effect effect = {0};
+    tt_error e = TT_ERROR_INIT;
+    tt_db_status status;
+
+    effect.position = tt_buf_init(libc);
+    db->close(open_with_table());
+    ck_assert(servers_do("sql", "primary 'SET GLOBAL max_allowed_packet = 1048576'"));
+    c = open_to("PRIMARY");
+    status = db->write(c, TT_STR("UPDATE t SET v = LENGTH(?)"), v, 1, &effect, &e);
+    ck_assert(servers_do("sql", "primary 'SET GLOBAL max_allowed_packet = 16777216'"));
+    ck_assert_int_eq(status, TT_DB_LOCAL);
+    ck_assert_int_eq(e.code, TT_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(e.message, "max_allowed_packet"));
+    ck_assert(!effect.sent_write && db->usable(c));
+    v[0].as.bytes.n = 1000000;
+    ck_assert_int_eq(db->write(c, TT_STR("UPDATE t SET v = LENGTH(?)"), v, 1, &effect, &e),
+                     TT_DB_OK);
+    ck_assert_int_eq(number(c, "SELECT v FROM t WHERE id = 1"), 1000000);
+    tt_buf_free(&effect.position);
+    free(large);
+    db->close(c);
 }
 END_TEST
 
@@ -446,9 +497,10 @@ START_TEST(an_abort_ends_a_call)
     ck_assert_int_eq(w.status, TT_DB_LOST);
     ck_assert(!db->usable(w.c));
     ck_assert_int_eq(db->ping(w.c, &w.e), TT_DB_UNSENT);
-    db->abort(holder); /* too late for the call before: nothing happens */
-    run(holder, "COMMIT");
-    ck_assert(db->usable(holder));
+    db->abort(holder); /* between two calls: the next one does not begin */
+    ck_assert(!db->usable(holder) && db->broken(holder));
+    ck_assert_int_eq(db->command(holder, "COMMIT", NULL, &w.e), TT_DB_UNSENT);
+    ck_assert_int_eq(w.e.code, TT_E_LOST);
     db->close(w.c);
     db->close(holder);
 }
@@ -629,7 +681,7 @@ static void use_with(counting *k, size_t left)
 
     k->left = left;
     effect.position = tt_buf_init(&a);
-    status = db->connect(&a, &t, &c, NULL);
+    status = db_open(&a, &t, &c, NULL);
     ck_assert(status == TT_DB_OK || status == TT_DB_LOCAL);
     if (status == TT_DB_OK) {
         status = db->read(c, TT_STR("SELECT ? AS a, NULL AS b"), p, 1, NULL, &out, NULL);
@@ -667,6 +719,7 @@ static void add_reads(TCase *t)
     tcase_add_test(t, no_rows_are_a_result);
     tcase_add_test(t, reading_never_executes_a_change);
     tcase_add_test(t, limits_leave_the_link_usable);
+    tcase_add_test(t, a_result_far_beyond_its_limit_is_not_read_to_its_end);
     tcase_add_test(t, parameters_must_fit);
     tcase_add_test(t, a_table_changes_under_a_statement);
     tcase_add_test(t, old_statements_are_closed);
@@ -693,6 +746,7 @@ int main(void)
     add_reads(t);
     add_writes(t);
     tcase_add_test(t, connections_that_fail);
+    tcase_add_test(t, a_write_that_no_packet_holds_changes_nothing);
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, a_killed_connection_is_gone);
     tcase_add_test(t, an_abort_ends_a_call);

@@ -2,6 +2,7 @@
  * a row that a transaction of the test has locked, never by a sleep that may be too short. */
 #include "unit/suite.h"
 
+#include <fcntl.h>
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
@@ -439,22 +440,53 @@ START_TEST(a_transaction_through_the_queue)
 }
 END_TEST
 
-static void *free_session(void *session)
-{
-    tt_session_free(session);
-    return NULL;
-}
+/* An event loop frees the session of an operation that waits, is under way, or is done: it goes on,
+ * the completion comes, and nothing stays of the transaction. */
+enum { FREE_WAITING, FREE_CANCELLED, FREE_UNDER_WAY, FREE_DONE, FREE_CASES };
 
-START_TEST(freeing_a_session_waits_for_its_completion)
+START_TEST(freeing_a_session_leaves_it_to_its_operation)
 {
     tt_queue *q = new_queue(1, 0);
-    tt_session *s = new_session();
-    pthread_t thread;
+    tt_session *holder = hold(), *s = new_session();
+    bool waits = _i == FREE_WAITING || _i == FREE_CANCELLED;
 
-    submit_read(q, s, count_all, s);
-    ck_assert_int_eq(pthread_create(&thread, NULL, free_session, s), 0);
-    expect_next(q, s, 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    OK(tt_begin(s, NULL, &err));
+    write_now(s, "UPDATE queued SET v = 77 WHERE id = 1");
+    if (waits)
+        submit_write(q, NULL, blocked, NULL);
+    submit_write(q, s, _i == FREE_DONE ? "UPDATE queued SET v = 78 WHERE id = 1" : blocked, q);
+    if (_i == FREE_DONE)
+        ck_assert(readable(q, PATIENCE_MS));
+    else
+        wait_until_blocked();
+    tt_session_free(s); /* or the test times out */
+    if (_i == FREE_CANCELLED)
+        tt_queue_stop(q);
+    if (_i == FREE_CANCELLED)
+        expect_next(q, q, TT_E_CANCELLED);
+    let_go(holder);
+    if (waits)
+        expect_next(q, NULL, 0);
+    if (_i != FREE_CANCELLED)
+        expect_next(q, q, 0);
+    write_now(NULL, "UPDATE queued SET v = v + 1 WHERE id = 1"); /* nobody holds the row */
+    ck_assert_int_eq(read_v(NULL, 1), 11);
+    tt_queue_free(q);
+}
+END_TEST
+
+START_TEST(freeing_a_session_and_taking_may_meet)
+{
+    tt_queue *q = new_queue(1, 0);
+
+    for (int i = 0; i < 200; i++) {
+        tt_session *s = new_session();
+
+        submit_read(q, s, count_all, s);
+        (void)usleep((useconds_t)(i * 10));
+        tt_session_free(s);
+        expect_next(q, s, 0);
+    }
     tt_queue_free(q);
 }
 END_TEST
@@ -528,7 +560,7 @@ START_TEST(the_wait_in_the_queue_counts)
     wait_until_blocked();
     o.timeout_ms = 1;
     OK(tt_queue_read(q, s, count_all, NULL, 0, &o, s, &err));
-    OK(tt_queue_commit(q, t, 1, t, &err));
+    OK(tt_queue_commit(q, t, &(tt_commit_options){sizeof(tt_commit_options), 1, 0}, t, &err));
     (void)usleep(20000);
     let_go(holder);
     expect_next(q, NULL, 0);
@@ -570,7 +602,7 @@ END_TEST
 
 /* ---- processes and threads ------------------------------------------------------------------ */
 
-static int in_child(tt_queue *q, tt_session *s)
+static int in_child(tt_queue *q, int fd, tt_session *s)
 {
     tt_completion done;
 
@@ -580,8 +612,12 @@ static int in_child(tt_queue *q, tt_session *s)
         return 2;
     if (tt_queue_next(q, &done, NULL, NULL, NULL) != 0 || tt_queue_pending(q) != 0)
         return 3;
+    if (tt_queue_fd(q) != TT_E_FORKED || tt_session_in_transaction(s) != TT_E_FORKED)
+        return 4;
     tt_queue_stop(q);
     tt_queue_free(q);
+    if (fcntl(fd, F_GETFD) != -1)
+        return 5;
     tt_session_free(s);
     tt_client_close(client);
     return 0;
@@ -591,13 +627,13 @@ static int in_child(tt_queue *q, tt_session *s)
  * checker of leaks is to look for that. */
 static int result_of_child(tt_queue *q, tt_session *s)
 {
-    int ends[2], result = -1;
+    int ends[2], result = -1, fd = tt_queue_fd(q);
     pid_t child;
 
     ck_assert_int_eq(pipe(ends), 0);
     child = fork();
     if (child == 0) {
-        result = in_child(q, s);
+        result = in_child(q, fd, s);
         if (write(ends[1], &result, sizeof(result)) == sizeof(result))
             (void)raise(SIGKILL);
         _exit(1);
@@ -784,7 +820,8 @@ int main(void)
     tcase_add_test(t, statements_are_run_as_they_were_made);
     tcase_add_test(t, a_session_is_busy_until_its_completion_is_taken);
     tcase_add_test(t, a_transaction_through_the_queue);
-    tcase_add_test(t, freeing_a_session_waits_for_its_completion);
+    tcase_add_loop_test(t, freeing_a_session_leaves_it_to_its_operation, 0, FREE_CASES);
+    tcase_add_test(t, freeing_a_session_and_taking_may_meet);
     tcase_add_test(t, more_than_the_depth_is_refused);
     tcase_add_test(t, a_stop_cancels_what_has_not_begun);
     tcase_add_test(t, the_wait_in_the_queue_counts);

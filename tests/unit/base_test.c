@@ -1,5 +1,9 @@
 #include "unit/suite.h"
 
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -54,6 +58,45 @@ START_TEST(numbers_are_read_whole_or_not_at_all)
         ck_assert_int_eq(tt_str_u64(tt_str_c(rows[i].text), &v), rows[i].ok);
         ck_assert_uint_eq(v, rows[i].value);
     }
+}
+END_TEST
+
+START_TEST(numbers_have_a_point_in_every_locale)
+{
+    static const struct {
+        const char *shown, *expected;
+    } rows[] = {{"1,5", "1.5"},
+                {"-1\xd9\xab"
+                 "25e-07",
+                 "-1.25e-07"},
+                {"1.5", "1.5"},
+                {"nan", "nan"},
+                {"-inf", "-inf"},
+                {"12", "12"}};
+    static const char make[] = "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>/dev/null";
+    char text[TT_DOUBLE_CHARS], command[128], dir[] = "/tmp/tt-locale-XXXXXX";
+
+    for (size_t i = 0; i < TT_COUNT(rows); i++) {
+        (void)snprintf(text, sizeof(text), "%s", rows[i].shown);
+        ck_assert_int_eq(tt_str_point(text), (int)strlen(rows[i].expected));
+        ck_assert_str_eq(text, rows[i].expected);
+    }
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    (void)snprintf(command, sizeof(command), make, dir);
+    if (system(command) == 0 && setenv("LOCPATH", dir, 1) == 0 &&
+        setlocale(LC_ALL, "de_DE.UTF-8")) {
+        (void)snprintf(text, sizeof(text), "%.1f", 1.5);
+        ck_assert_str_eq(text, "1,5");
+    } else {
+        puts("no locale with a comma can be made here");
+    }
+    ck_assert_int_eq(tt_str_double(text, 17, -0.1), 20);
+    ck_assert_str_eq(text, "-0.10000000000000001");
+    ck_assert_int_eq(tt_str_double(text, 6, 1234567.5), 11);
+    ck_assert_str_eq(text, "1.23457e+06");
+    ck_assert_int_lt(tt_str_double(text, 17, -1.7976931348623157e308), TT_DOUBLE_CHARS);
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -184,9 +227,12 @@ int main(void)
 {
     TCase *t = tcase_create("base");
 
+    tcase_set_timeout(t, 120); /* making a locale takes seconds */
+
     tcase_add_test(t, every_code_has_class_name_and_text);
     tcase_add_test(t, fail_fills_and_returns);
     tcase_add_test(t, numbers_are_read_whole_or_not_at_all);
+    tcase_add_test(t, numbers_have_a_point_in_every_locale);
     tcase_add_test(t, cut_walks_fields);
     tcase_add_test(t, buffer_remembers_failure);
     tcase_add_test(t, allocator_edges);

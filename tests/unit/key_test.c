@@ -212,27 +212,6 @@ START_TEST(patterns_expand)
 }
 END_TEST
 
-START_TEST(numbers_have_a_point_in_every_locale)
-{
-    static const char *const cases[][2] = {{"1,5", "1.5"},
-                                           {"-1.5e-07", "-1.5e-07"},
-                                           {"1\xd9\xab"
-                                            "5",
-                                            "1.5"},
-                                           {"inf", "inf"},
-                                           {"-nan", "-nan"},
-                                           {"42", "42"}};
-
-    for (size_t i = 0; i < TT_COUNT(cases); i++) {
-        char text[32];
-
-        (void)snprintf(text, sizeof(text), "%s", cases[i][0]);
-        tt_key_plain_number(text);
-        ck_assert_str_eq(text, cases[i][1]);
-    }
-}
-END_TEST
-
 START_TEST(tags_of_tables_get_their_schema)
 {
     tt_buf long_name = tt_buf_init(&tt_allocator_libc), out = tt_buf_init(&tt_allocator_libc);
@@ -335,7 +314,6 @@ int main(void)
     tcase_add_test(t, key_texts);
     tcase_add_test(t, names_are_valid_or_not);
     tcase_add_test(t, patterns_expand);
-    tcase_add_test(t, numbers_have_a_point_in_every_locale);
     tcase_add_test(t, tags_of_tables_get_their_schema);
     tcase_add_test(t, long_tags_end_in_a_hash);
     tcase_add_test(t, memory_may_run_out_anywhere);

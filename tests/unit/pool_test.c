@@ -199,7 +199,7 @@ START_TEST(eviction_takes_all_of_them)
     struct pool f;
 
     setup(&f);
-    f.p.config.max = 3;
+    tt_pool_change(&f.p, &(tt_pool_config){1, 3, 2, 1000 * MS, 8000 * MS}, 0);
     open_one(&f, &f.slots[0], 0);
     open_one(&f, &f.slots[1], 0);
     tt_pool_release(&f.p, &f.slots[0], false, false, 0);
@@ -259,6 +259,7 @@ struct walk {
     int n_closing;
     uint64_t seed, tickets, served;
     int64_t now_ns;
+    int max; /* above 0: the pool's maximum changes, up to this */
 };
 
 static uint64_t below(struct walk *w, uint64_t n)
@@ -345,13 +346,19 @@ static void step(struct walk *w)
     } else if (what < 95) {
         if (w->n_closing > 0)
             tt_pool_closed(&w->p, w->closing[--w->n_closing], w->now_ns);
-    } else if (what < 99) {
+    } else if (what < 98) {
         struct caller *c = &w->callers[below(w, CALLERS)];
 
         if (!c->active && tt_pool_tend(&w->p, &c->r, w->now_ns))
             c->active = true;
-    } else {
+    } else if (what < 99) {
         tt_pool_evict(&w->p);
+    } else if (w->max > 0) {
+        tt_pool_config next = w->p.config;
+
+        next.max = 1 + (int)below(w, (uint64_t)w->max);
+        next.min = (int)below(w, (uint64_t)next.max + 1);
+        tt_pool_change(&w->p, &next, w->now_ns);
     }
     drain(w);
 }
@@ -373,10 +380,12 @@ static void check_walk(const struct walk *w)
     ck_assert(state[TT_SLOT_IDLE] == n->idle);
     ck_assert(state[TT_SLOT_CLOSING] == n->closing && w->n_closing == n->closing);
     ck_assert(opening == n->opening && waiting == n->waiting);
-    ck_assert(n->busy + n->idle + n->closing + n->opening <= w->p.config.max);
+    ck_assert(n->busy + n->idle + n->closing + n->opening <= w->p.ceiling);
+    ck_assert(w->max > 0 || w->p.ceiling == w->p.config.max);
+    ck_assert(n->idle == 0 || n->busy + n->idle + n->opening <= w->p.config.max);
     ck_assert(n->waiting <= w->p.config.max_waiters);
     ck_assert(n->waiting == 0 ||
-              (n->idle == 0 && n->busy + n->closing + n->opening == w->p.config.max));
+              (n->idle == 0 && n->busy + n->closing + n->opening >= w->p.config.max));
     ck_assert(n->n_opened == n->n_closed + (uint64_t)(n->busy + n->idle + n->closing));
 }
 
@@ -385,11 +394,12 @@ START_TEST(random_walk_keeps_its_promises)
     static const tt_pool_config walks[] = {
         {2, 5, 8, 30 * MS, 400 * MS}, {0, 1, 3, MS, 100 * MS}, {8, 8, 0, 50 * MS, 0}};
 
-    for (size_t i = 0; i < 3 * TT_COUNT(walks); i++) {
+    for (size_t i = 0; i < 4 * TT_COUNT(walks); i++) {
         struct walk w;
 
         memset(&w, 0, sizeof(w));
         w.seed = SEED + i;
+        w.max = i >= 2 * TT_COUNT(walks) ? walks[i % TT_COUNT(walks)].max : 0;
         tt_pool_init(&w.p, &walks[i % TT_COUNT(walks)], w.seed);
         for (int n = 0; n < 20000; n++) {
             step(&w);
@@ -399,6 +409,73 @@ START_TEST(random_walk_keeps_its_promises)
         ck_assert_uint_gt(w.p.counts.n_opened, 100);
         ck_assert(w.p.config.max_waiters == 0 || w.served > 100);
     }
+}
+END_TEST
+
+START_TEST(a_lower_maximum_closes_the_surplus)
+{
+    static const tt_pool_config four = {0, 4, 4, 1000 * MS, 0}, one = {0, 1, 4, 1000 * MS, 0};
+    tt_pool_request waits, r;
+    struct pool f;
+
+    memset(&f, 0, sizeof(f));
+    tt_pool_init(&f.p, &four, SEED);
+    for (int i = 0; i < 4; i++)
+        open_one(&f, &f.slots[i], 0);
+    tt_pool_release(&f.p, &f.slots[0], false, false, 0);
+    tt_pool_release(&f.p, &f.slots[1], false, false, 0);
+    tt_pool_change(&f.p, &one, 1); /* two busy, two idle */
+    ck_assert_int_eq(close_all(&f, 1), 2);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &waits, 1), TT_POOL_WAIT);
+    tt_pool_release(&f.p, &f.slots[2], false, false, 2);
+    ck_assert_int_eq(close_all(&f, 2), 1);
+    ck_assert_ptr_null(tt_pool_next_granted(&f.p));
+    tt_pool_release(&f.p, &f.slots[3], false, false, 3);
+    ck_assert_int_eq(close_all(&f, 3), 0);
+    ck_assert_ptr_eq(tt_pool_next_granted(&f.p), &waits);
+    ck_assert_ptr_eq(waits.slot, &f.slots[3]);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &r, 3), TT_POOL_WAIT);
+    ck_assert(tt_pool_cancel(&f.p, &r));
+}
+END_TEST
+
+START_TEST(what_is_being_opened_counts_after_a_change)
+{
+    static const tt_pool_config one = {0, 1, 2, 1000 * MS, 8000 * MS};
+    tt_pool_request first, second;
+    struct pool f;
+
+    setup(&f);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &first, 0), TT_POOL_OPEN);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &second, 0), TT_POOL_OPEN);
+    tt_pool_change(&f.p, &one, 0);
+    tt_pool_connected(&f.p, &first, &f.slots[0], 1);
+    tt_pool_connected(&f.p, &second, &f.slots[1], 1);
+    ck_assert_int_eq(f.p.counts.busy, 2);
+    tt_pool_release(&f.p, &f.slots[1], false, false, 2);
+    ck_assert_int_eq(close_all(&f, 2), 1);
+    tt_pool_release(&f.p, &f.slots[0], false, false, 2);
+    ck_assert_int_eq(f.p.counts.idle, 1);
+}
+END_TEST
+
+START_TEST(a_higher_maximum_serves_the_line)
+{
+    static const tt_pool_config three = {1, 3, 2, 1000 * MS, 8000 * MS};
+    tt_pool_request a, b;
+    struct pool f;
+
+    setup(&f);
+    open_one(&f, &f.slots[0], 0);
+    open_one(&f, &f.slots[1], 0);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &a, 0), TT_POOL_WAIT);
+    ck_assert_int_eq(tt_pool_acquire(&f.p, &b, 0), TT_POOL_WAIT);
+    tt_pool_change(&f.p, &three, 1);
+    ck_assert_ptr_eq(tt_pool_next_granted(&f.p), &a);
+    ck_assert_int_eq(a.verdict, TT_POOL_OPEN);
+    ck_assert_ptr_null(tt_pool_next_granted(&f.p));
+    ck_assert_int_eq(b.verdict, TT_POOL_WAIT);
+    ck_assert(tt_pool_cancel(&f.p, &b));
 }
 END_TEST
 
@@ -417,6 +494,9 @@ int main(void)
     tcase_add_test(t, lifetime_may_be_unlimited);
     tcase_add_test(t, eviction_takes_all_of_them);
     tcase_add_test(t, the_minimum_is_kept_open);
+    tcase_add_test(t, a_lower_maximum_closes_the_surplus);
+    tcase_add_test(t, what_is_being_opened_counts_after_a_change);
+    tcase_add_test(t, a_higher_maximum_serves_the_line);
     tcase_add_test(t, random_walk_keeps_its_promises);
     return suite_run("pool", t);
 }

@@ -1,5 +1,10 @@
 #include "unit/suite.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "drv/cache.h"
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
@@ -107,7 +112,10 @@ static void render(const tt_answers *a, tt_buf *out)
     for (int i = 0; i < a->n; i++) {
         const tt_reply *r = &a->replies[i];
 
-        tt_buf_puts(out, r->kind == TT_REPLY_NIL ? "nil" : r->kind == TT_REPLY_TEXT ? "=" : "!");
+        tt_buf_puts(out, r->kind == TT_REPLY_NIL    ? "nil"
+                         : r->kind == TT_REPLY_TEXT ? "="
+                         : r->kind == TT_REPLY_NONE ? "none"
+                                                    : "!");
         tt_buf_put_str(out, r->text);
         tt_buf_puts(out, ";");
     }
@@ -272,12 +280,12 @@ START_TEST(hostile_bytes_break_the_link_and_nothing_else)
 }
 END_TEST
 
-/* A length that is announced costs nothing until the bytes come, and they are cut off at the cap.
+/* A length that is announced costs nothing until the bytes come, and a line is cut off at the cap.
  */
-START_TEST(a_reply_larger_than_allowed_is_refused)
+START_TEST(a_reply_without_an_end_is_refused)
 {
-    static const char *const heads[] = {"$1001\r\n", "$9223372036854775807\r\n", "+", "-",
-                                        ":",         "*1\r\n$536870912\r\n"};
+    static const char *const heads[] = {"$9223372036854775807\r\n", "+", "-", ":",
+                                        "*1\r\n$536870913\r\n"};
     char block[100];
 
     memset(block, '1', sizeof(block));
@@ -303,12 +311,57 @@ START_TEST(the_cap_is_for_a_batch_as_a_whole)
 {
     tt_cache_reader *r = tt_cache_reader_new(&tt_allocator_libc, 10);
     tt_cache_shape shape = shape_of(0, 2, false);
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
 
     tt_cache_feed(r, "$5\r\nabcde\r\n$5\r\nabcde\r\n", 22);
     ck_assert_int_eq(tt_cache_next(r, &shape, NULL), 1);
     tt_cache_feed(r, "$5\r\nabcde\r\n$6\r\nabcdef\r\n", 23);
-    ck_assert_int_eq(tt_cache_next(r, &shape, NULL), -1);
+    ck_assert_int_eq(tt_cache_next(r, &shape, &a), 1);
+    ck_assert_int_eq(a.replies[0].kind, TT_REPLY_TEXT);
+    ck_assert_int_eq(a.replies[1].kind, TT_REPLY_NONE);
+    tt_cache_reader_limit(r, 11);
+    tt_cache_feed(r, "$5\r\nabcde\r\n$6\r\nabcdef\r\n", 23);
+    ck_assert_int_eq(tt_cache_next(r, &shape, &a), 1);
+    ck_assert_mem_eq(a.replies[1].text.p, "abcdef", 6);
+    tt_buf_free(&a.bytes);
     tt_cache_reader_free(r);
+}
+END_TEST
+
+/* Of a text that is too large nothing is kept, and what stands beside and behind it is read. */
+START_TEST(a_text_that_is_too_large_is_no_answer)
+{
+    static const size_t sizes[] = {MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, 20 * MAX_BYTES};
+    tt_cache_shape shape = shape_of(3, 1, false), next = shape_of(1, 0, false);
+
+    for (size_t k = 0; k < TT_COUNT(sizes); k++)
+        for (size_t piece = 1; piece < 4000; piece = piece * 3 + 1) {
+            tt_buf bytes = tt_buf_init(&tt_allocator_libc), text = bytes;
+            tt_cache_reader *r = tt_cache_reader_new(&tt_allocator_libc, MAX_BYTES);
+            tt_answers a = tt_answers_init(&tt_allocator_libc);
+            int got = 0;
+
+            tt_buf_printf(&bytes, "*3\r\n$1\r\na\r\n$%zu\r\n", sizes[k]);
+            for (size_t i = 0; i < sizes[k]; i++)
+                tt_buf_put_char(&bytes, '\n');
+            tt_buf_puts(&bytes, "\r\n$-1\r\n$1\r\nb\r\n");
+            for (size_t at = 0; at < bytes.n; at += piece) {
+                ck_assert_int_eq(got, 0);
+                tt_cache_feed(r, bytes.p + at, TT_MIN(piece, bytes.n - at));
+                got = tt_cache_next(r, &shape, &a);
+            }
+            ck_assert_int_eq(got, 1);
+            render(&a, &text);
+            ck_assert(k > 0 ? strcmp(tt_buf_cstr(&text), "=a;none;nil;=b;") == 0 : text.n > 900);
+            ck_assert(tt_cache_at_rest(r));
+            tt_cache_feed(r, "*1\r\n$1\r\nc\r\n", 11);
+            ck_assert_int_eq(tt_cache_next(r, &next, &a), 1);
+            ck_assert_mem_eq(a.replies[0].text.p, "c", 1);
+            tt_buf_free(&bytes);
+            tt_buf_free(&text);
+            tt_buf_free(&a.bytes);
+            tt_cache_reader_free(r);
+        }
 }
 END_TEST
 
@@ -350,6 +403,52 @@ START_TEST(a_caller_without_memory_harms_only_itself)
 }
 END_TEST
 
+/* ---- introduction --------------------------------------------------------------------------- */
+
+/* Quotes the whole of what it was told as AUTH, as some servers do. */
+static void *refuse_all(void *listener)
+{
+    static const char answer[] =
+        "-ERR unknown command `AUTH`, with args beginning with: `hunter2secret`\r\n"
+        "$-1\r\n$-1\r\n$-1\r\n";
+    int fd = accept(*(int *)listener, NULL, NULL);
+    char bytes[1024];
+
+    (void)!recv(fd, bytes, sizeof(bytes), 0);
+    (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+    (void)!recv(fd, bytes, sizeof(bytes), 0);
+    (void)close(fd);
+    return NULL;
+}
+
+START_TEST(the_password_is_not_passed_on)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    tt_cache_target target = {.host = "127.0.0.1", .password = "hunter2secret"};
+    int64_t deadline = tt_now_ns(&tt_clock_system) + 10 * TT_NS_PER_S;
+    tt_cache_conn *c = NULL;
+    tt_error e = TT_ERROR_INIT;
+    socklen_t n = sizeof(a);
+    pthread_t thread;
+
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&a, n), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+    target.port = ntohs(a.sin_port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, refuse_all, &listener), 0);
+    ck_assert_int_eq(
+        tt_cache_connect(&tt_allocator_libc, &tt_clock_system, &target, deadline, &c, &e),
+        TT_E_DENIED);
+    ck_assert_ptr_null(c);
+    ck_assert_ptr_null(strstr(e.message, "hunter2"));
+    ck_assert_ptr_nonnull(strstr(e.message, "AUTH"));
+    ck_assert_ptr_nonnull(strstr(e.message, "ERR"));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    (void)close(listener);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("redis_wire");
@@ -362,8 +461,10 @@ int main(void)
     tcase_add_test(t, an_abandoned_batch_is_read_and_dropped);
     tcase_add_loop_test(t, hostile_bytes_break_the_link_and_nothing_else, 0,
                         (int)TT_COUNT(hostile));
-    tcase_add_test(t, a_reply_larger_than_allowed_is_refused);
+    tcase_add_test(t, a_reply_without_an_end_is_refused);
+    tcase_add_test(t, a_text_that_is_too_large_is_no_answer);
     tcase_add_test(t, the_cap_is_for_a_batch_as_a_whole);
     tcase_add_test(t, a_caller_without_memory_harms_only_itself);
+    tcase_add_test(t, the_password_is_not_passed_on);
     return suite_run("redis_wire", t);
 }

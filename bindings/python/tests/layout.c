@@ -27,6 +27,9 @@ int main(void)
     ALL(tt_write_options), SHOW5(tt_write_options, size, tags, n_tags, flags, timeout_ms);
     ALL(tt_write_info), SHOW5(tt_write_info, size, affected_rows, insert_id, invalidated, position);
     ALL(tt_begin_options), SHOW1(tt_begin_options, size), SHOW1(tt_begin_options, timeout_ms);
+    ALL(tt_commit_options), SHOW1(tt_commit_options, size), SHOW1(tt_commit_options, timeout_ms);
+    ALL(tt_invalidate_options), SHOW1(tt_invalidate_options, size);
+    SHOW1(tt_invalidate_options, timeout_ms);
     ALL(tt_column), SHOW5(tt_column, size, type, name, rows, validity);
     SHOW1(tt_column, values), SHOW1(tt_column, offsets);
     return 0;

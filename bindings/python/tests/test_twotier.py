@@ -4,11 +4,13 @@ TWOTIER_SERVERS is the script that starts them, TWOTIER_LAYOUT the program made 
 
 import datetime
 import decimal
+import gc
 import os
 import pathlib
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import twotier
@@ -38,6 +40,18 @@ def server_env(name):
     """A value of DIR/env."""
     script = f'. "{_directory}/env"; printf %s "${{{name}}}"'
     return subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout
+
+
+def settings():
+    """The primary alone, by keys."""
+    return {
+        "database": {
+            "schema": server_env("TT_DB_SCHEMA"),
+            "user": server_env("TT_DB_USER"),
+            "primary": {"host": server_env("TT_PRIMARY_HOST"),
+                        "port": int(server_env("TT_PRIMARY_PORT"))},
+        }
+    }
 
 
 class LayoutTest(unittest.TestCase):
@@ -72,15 +86,7 @@ class ConfigTest(unittest.TestCase):
             client.reload(text)
             with self.assertRaises(twotier.UsageError):
                 client.reload({"x": 1})
-        keys = {
-            "database": {
-                "schema": server_env("TT_DB_SCHEMA"),
-                "user": server_env("TT_DB_USER"),
-                "primary": {"host": server_env("TT_PRIMARY_HOST"),
-                            "port": int(server_env("TT_PRIMARY_PORT"))},
-            }
-        }
-        with twotier.Client(keys, password=server_env("TT_DB_PASSWORD")) as client:
+        with twotier.Client(settings(), password=server_env("TT_DB_PASSWORD")) as client:
             self.assertEqual(client.read("SELECT 1").rows, [(1,)])
 
     def test_nobody_there(self):
@@ -226,6 +232,36 @@ class QueryTest(unittest.TestCase):
         for use in (session.rollback, client.session, lambda: client.read("SELECT 1")):
             with self.assertRaises(ValueError):
                 use()
+
+    def test_the_collector_may_take_both_at_once(self):
+        for _ in range(5):
+            client = twotier.Client(pathlib.Path(_directory, "twotier.yaml"))
+            session = client.session()
+            session.begin()
+            client.kept = session  # a cycle
+            del client, session
+            gc.collect()
+
+    def test_no_handle_is_freed_while_a_call_runs(self):
+        client = twotier.Client({**settings(), "read": {"unproven": "primary"}},
+                                password=server_env("TT_DB_PASSWORD"))
+        session = client.session()
+        for sleeper, refused in ((client, (client.close,)),
+                                 (session, (client.close, session.close,
+                                            lambda: session.read("SELECT 1")))):
+            done = []
+            thread = threading.Thread(
+                target=lambda: done.append(sleeper.read("SELECT SLEEP(1)", timeout=10).rows))
+            thread.start()
+            time.sleep(0.3)
+            for use in refused:
+                with self.assertRaises(RuntimeError):
+                    use()
+            thread.join()
+            self.assertEqual(done, [[(0,)]])
+        session.close()
+        session.close()
+        client.close()
 
     def test_a_child_is_told(self):
         child = os.fork()

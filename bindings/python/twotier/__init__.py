@@ -7,7 +7,8 @@
         for id, name in result: ...
 
 The shared library is libtwotier.so.0; TWOTIER_LIBRARY names another file. What a call promises is
-said in the C headers; the GIL is released while it runs.
+said in the C headers; the GIL is released while it runs. A session that is used by two threads at
+once, and closing what is in use, raise RuntimeError.
 """
 
 from .client import Client, Result, Session, WriteInfo

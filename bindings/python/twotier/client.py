@@ -4,17 +4,20 @@ import contextlib
 import ctypes
 import json
 import os
-import weakref
 from collections import abc, namedtuple
 
+from .handles import Handles, Use
 from .native import (
     TOKEN_MAX,
     CBeginOptions,
+    CCommitOptions,
+    CInvalidateOptions,
     CReadInfo,
     CReadOptions,
     CWriteInfo,
     CWriteOptions,
     call,
+    check,
     document,
     lib,
     make,
@@ -127,8 +130,9 @@ class _Queries:
         options = _read_options(cache_class, tags, consistency, timeout)
         info = CReadInfo()
         out = ctypes.c_void_p()
-        call(lib.tt_query_read, *self._handles(), sql.encode(), values.array, values.n,
-             ctypes.byref(options), ctypes.byref(out), ctypes.byref(info))
+        with self._use() as handles:
+            call(lib.tt_query_read, *handles, sql.encode(), values.array, values.n,
+                 ctypes.byref(options), ctypes.byref(out), ctypes.byref(info))
         try:
             return Result(out.value, info)
         finally:
@@ -146,16 +150,18 @@ class _Queries:
             timeout_ms=_milliseconds(timeout),
         )
         info = CWriteInfo()
-        call(lib.tt_query_write, *self._handles(), sql.encode(), values.array, values.n,
-             ctypes.byref(options), ctypes.byref(info))
+        with self._use() as handles:
+            call(lib.tt_query_write, *handles, sql.encode(), values.array, values.n,
+                 ctypes.byref(options), ctypes.byref(info))
         return _write_info(info)
 
     def explain(self, sql, params=(), *, cache_class=None, tags=None, consistency="coherent"):
         """What read() would do now, and why, as a dict. Runs no statement."""
         values = Params(params)
         options = _read_options(cache_class, tags, consistency, None)
-        return json.loads(document(lib.tt_explain, *self._handles(), sql.encode(), values.array,
-                                   values.n, ctypes.byref(options), _JSON))
+        with self._use() as handles:
+            return json.loads(document(lib.tt_explain, *handles, sql.encode(), values.array,
+                                       values.n, ctypes.byref(options), _JSON))
 
 
 class Client(_Queries):
@@ -164,26 +170,22 @@ class Client(_Queries):
     `config`: a path (os.PathLike) of a YAML file, YAML as a str, or a mapping of keys, nested or
     dotted. Timeouts are in seconds. Closed by close(), or at the end of a `with`."""
 
-    _handle = None
-    _sessions = ()
+    _handles = None
 
     def __init__(self, config, *, password=None, redis_password=None):
-        self._sessions = weakref.WeakSet()
         with _config(config, password, redis_password) as handle:
-            self._handle = make(lib.tt_client_open, handle)
+            self._handles = Handles(make(lib.tt_client_open, handle))
 
-    def _handles(self):
-        if not self._handle:
+    def _use(self):
+        if not self._handles:
             raise ValueError("the client is closed")
-        return self._handle, None
+        return Use(self._handles)
 
     def close(self):
-        """Close it and its sessions; more than once does nothing. No call may be running."""
-        for session in list(self._sessions):
-            session.close()
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.tt_client_close(handle)
+        """Close it and its sessions; more than once does nothing. RuntimeError, and nothing is
+        closed, while a call is running in another thread."""
+        if self._handles:
+            self._handles.close()
 
     def __enter__(self):
         return self
@@ -201,57 +203,64 @@ class Client(_Queries):
     def invalidate(self, *tags, timeout=None):
         """Invalidate tags after a change that did not go through this library."""
         names = Names(tags)
-        call(lib.tt_invalidate_tags, self._handles()[0], names.array, names.n,
-             _milliseconds(timeout))
+        options = CInvalidateOptions(timeout_ms=_milliseconds(timeout))
+        with self._use() as (client, _):
+            call(lib.tt_invalidate_tags, client, names.array, names.n, ctypes.byref(options))
 
     def clear(self, *, timeout=None):
         """Invalidate every entry of the namespace."""
-        call(lib.tt_cache_clear, self._handles()[0], _milliseconds(timeout))
+        options = CInvalidateOptions(timeout_ms=_milliseconds(timeout))
+        with self._use() as (client, _):
+            call(lib.tt_cache_clear, client, ctypes.byref(options))
 
     def reload(self, config, *, password=None, redis_password=None):
         """Take over what may change while running; the rest must be equal."""
-        with _config(config, password, redis_password) as handle:
-            call(lib.tt_client_reload, self._handles()[0], handle)
+        with _config(config, password, redis_password) as handle, self._use() as (client, _):
+            call(lib.tt_client_reload, client, handle)
 
     def check_ready(self):
         """Raises Unavailable when no primary is known."""
-        call(lib.tt_client_ready, self._handles()[0])
+        with self._use() as (client, _):
+            call(lib.tt_client_ready, client)
 
     def status(self):
         """The state of nodes, pools and cache, as a dict."""
-        return json.loads(document(lib.tt_client_status, self._handles()[0], _JSON))
+        with self._use() as (client, _):
+            return json.loads(document(lib.tt_client_status, client, _JSON))
 
     def metrics(self):
         """All metrics in the text format of Prometheus."""
-        return document(lib.tt_metrics_render, self._handles()[0])
+        with self._use() as (client, _):
+            return document(lib.tt_metrics_render, client)
 
 
 class Session(_Queries):
     """One logical user or request: what it has written, and the open transaction. One thread at a
     time. Made by Client.session()."""
 
+    _handles = None
     _handle = None
 
     def __init__(self, client, token=""):
-        self._client = client
-        self._handle = make(lib.tt_session_new, client._handles()[0])
-        client._sessions.add(self)
+        with client._use() as (handle, _):
+            self._client = client
+            self._handles = client._handles
+            self._handle = make(lib.tt_session_new, handle)
+            self._handles.add(self._handle)
         if token:
             self.adopt(token)
 
-    def _own(self):
+    def _use(self):
         if not self._handle:
             raise ValueError("the session is closed")
-        return self._handle
-
-    def _handles(self):
-        return self._client._handles()[0], self._own()
+        return Use(self._handles, self._handle)
 
     def close(self):
-        """Roll back what is open, and free. More than once does nothing."""
-        handle, self._handle = self._handle, None
-        if handle:
-            lib.tt_session_free(handle)
+        """Roll back what is open, and free. More than once does nothing. RuntimeError, and nothing
+        is freed, while a call of it is running in another thread."""
+        if self._handle:
+            self._handles.free(self._handle)
+            self._handle = None
 
     def __enter__(self):
         return self
@@ -266,30 +275,37 @@ class Session(_Queries):
     def token(self):
         """What this session has written, for adopt() in any process of the same namespace."""
         buffer = ctypes.create_string_buffer(TOKEN_MAX)
-        call(lib.tt_session_token, self._own(), buffer, TOKEN_MAX)
+        with self._use() as (_, session):
+            call(lib.tt_session_token, session, buffer, TOKEN_MAX)
         return buffer.value.decode()
 
     def adopt(self, token):
         """See all that `token` stands for from now on."""
-        call(lib.tt_session_adopt, self._own(), token.encode())
+        with self._use() as (_, session):
+            call(lib.tt_session_adopt, session, token.encode())
 
     @property
     def transaction_state(self):
         """None, "open" or "doomed"."""
-        return _TRANSACTION[lib.tt_session_in_transaction(self._own())]
+        with self._use() as (_, session):
+            return _TRANSACTION[check(lib.tt_session_in_transaction(session))]
 
     def begin(self, *, timeout=None):
         options = CBeginOptions(timeout_ms=_milliseconds(timeout))
-        call(lib.tt_begin, self._own(), ctypes.byref(options))
+        with self._use() as (_, session):
+            call(lib.tt_begin, session, ctypes.byref(options))
 
     def commit(self, *, timeout=None):
         """A WriteInfo. The transaction is over in every case."""
+        options = CCommitOptions(timeout_ms=_milliseconds(timeout))
         info = CWriteInfo()
-        call(lib.tt_commit, self._own(), _milliseconds(timeout), ctypes.byref(info))
+        with self._use() as (_, session):
+            call(lib.tt_commit, session, ctypes.byref(options), ctypes.byref(info))
         return _write_info(info)
 
     def rollback(self):
-        call(lib.tt_rollback, self._own())
+        with self._use() as (_, session):
+            call(lib.tt_rollback, session)
 
     @contextlib.contextmanager
     def transaction(self, *, timeout=None):

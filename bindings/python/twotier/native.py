@@ -105,6 +105,14 @@ class CBeginOptions(Sized):
     _fields_ = [("size", c_size_t), ("timeout_ms", c_int32), ("reserved", c_int32)]
 
 
+class CCommitOptions(Sized):
+    _fields_ = [("size", c_size_t), ("timeout_ms", c_int32), ("reserved", c_int32)]
+
+
+class CInvalidateOptions(Sized):
+    _fields_ = [("size", c_size_t), ("timeout_ms", c_int32), ("reserved", c_int32)]
+
+
 class CColumn(Sized):
     _fields_ = [
         ("size", c_size_t),
@@ -127,6 +135,8 @@ STRUCTS = {
     "tt_write_options": CWriteOptions,
     "tt_write_info": CWriteInfo,
     "tt_begin_options": CBeginOptions,
+    "tt_commit_options": CCommitOptions,
+    "tt_invalidate_options": CInvalidateOptions,
     "tt_column": CColumn,
 }
 
@@ -165,7 +175,7 @@ _FUNCTIONS = {
     "tt_session_adopt": (c_int, c_void_p, c_char_p, _ERR),
     "tt_session_in_transaction": (c_int, c_void_p),
     "tt_begin": (c_int, c_void_p, POINTER(CBeginOptions), _ERR),
-    "tt_commit": (c_int, c_void_p, c_int, POINTER(CWriteInfo), _ERR),
+    "tt_commit": (c_int, c_void_p, POINTER(CCommitOptions), POINTER(CWriteInfo), _ERR),
     "tt_rollback": (c_int, c_void_p, _ERR),
     "tt_query_read": (
         (c_int, c_void_p, c_void_p, c_char_p, *_VALUES)
@@ -175,8 +185,10 @@ _FUNCTIONS = {
         (c_int, c_void_p, c_void_p, c_char_p, *_VALUES)
         + (POINTER(CWriteOptions), POINTER(CWriteInfo), _ERR)
     ),
-    "tt_invalidate_tags": (c_int, c_void_p, POINTER(c_char_p), c_size_t, c_int, _ERR),
-    "tt_cache_clear": (c_int, c_void_p, c_int, _ERR),
+    "tt_invalidate_tags": (
+        (c_int, c_void_p, POINTER(c_char_p), c_size_t) + (POINTER(CInvalidateOptions), _ERR)
+    ),
+    "tt_cache_clear": (c_int, c_void_p, POINTER(CInvalidateOptions), _ERR),
     "tt_result_free": (None, c_void_p),
     "tt_result_rows": (c_size_t, c_void_p),
     "tt_result_columns": (c_size_t, c_void_p),
@@ -209,8 +221,18 @@ def call(function, *args):
     """Call a function whose last parameter is a tt_error; raise what it gives."""
     error = CError()
     code = function(*args, ctypes.byref(error))
-    if code == 0:
-        return
+    if code != 0:
+        _raise(code, error)
+
+
+def check(code):
+    """What a function without a tt_error has returned, if it is no error."""
+    if code < 0:
+        _raise(code, CError(message=lib.tt_error_text(code)))
+    return code
+
+
+def _raise(code, error):
     kind = lib.tt_error_class(code)
     cls = errors.BY_CLASS[kind] if 0 <= kind < len(errors.BY_CLASS) else errors.InternalError
     raise cls(
