@@ -55,13 +55,20 @@ static void wake(tt_watch *w)
 void tt_watch_run(tt_watch *w)
 {
     for (;;) {
-        int64_t next, now_ns;
+        int64_t asked, next, now_ns;
 
         atomic_store(&w->word, TT_PARK_WAITING);
         if (atomic_load(&w->done))
             return;
-        next = tick(w, tt_now_ns(w->clock));
-        atomic_store(&w->sleeps_until_ns, next);
+        asked = atomic_load(&w->sleeps_until_ns);
+        now_ns = tt_now_ns(w->clock);
+        next = tick(w, now_ns);
+        /* Calls end long before their deadlines, and the next one's is later: who begins it shall
+         * not have to wake this thread. */
+        if (next == INT64_MAX && asked > now_ns)
+            next = asked;
+        if (!atomic_compare_exchange_strong(&w->sleeps_until_ns, &asked, next))
+            continue; /* an earlier one has come */
         /* A deadline that was set before that store was not compared with it: look once more. */
         now_ns = tt_now_ns(w->clock);
         if (tick(w, now_ns) >= next && next > now_ns)

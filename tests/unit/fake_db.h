@@ -125,6 +125,13 @@ static inline tt_db_status fake_connect(const tt_allocator *a, const tt_db_targe
     return TT_DB_OK;
 }
 
+static inline tt_db_status fake_ready(tt_db_conn *c, tt_error *err)
+{
+    (void)c;
+    (void)err;
+    return TT_DB_OK;
+}
+
 static inline void fake_close(tt_db_conn *c)
 {
     tt_del(&tt_allocator_libc, c);
@@ -292,6 +299,7 @@ static inline tt_db_status fake_kill(tt_db_conn *c, uint64_t connection_id, int 
 
 static const tt_db_driver fake_driver = {.name = "fake",
                                          .connect = fake_connect,
+                                         .ready = fake_ready,
                                          .close = fake_close,
                                          .peer = fake_peer,
                                          .abort = fake_abort,
