@@ -66,35 +66,53 @@ static tt_buf *begin(tt_store_call *c, tt_str version, tt_str epoch)
     return text;
 }
 
+/* Where the first mark of `nonce` begins, with the blank before it; marks.n: none. */
+static size_t find_mark(tt_str marks, tt_str nonce)
+{
+    for (size_t i = 0; i + nonce.n + 2 <= marks.n; i++)
+        if (marks.p[i] == ' ' && marks.p[i + 1 + nonce.n] == ',' &&
+            tt_str_eq(tt_str_n(marks.p + i + 1, nonce.n), nonce))
+            return i;
+    return marks.n;
+}
+
 /* All marks but those of `nonce`. */
 static void put_other_marks(tt_str marks, tt_str nonce, tt_buf *text)
 {
     while (marks.n) {
-        tt_str mark = tt_store_word(marks);
+        size_t at = find_mark(marks, nonce);
 
-        marks = tt_store_after(marks, mark.n ? mark.n : 1);
-        if (mark.n == 0 ||
-            (mark.n > nonce.n && tt_str_has_prefix(mark, nonce) && mark.p[nonce.n] == ','))
-            continue;
-        tt_buf_put_char(text, ' ');
-        tt_buf_put_str(text, mark);
+        tt_buf_put(text, marks.p, at);
+        marks = tt_store_after(marks, at);
+        if (!marks.n)
+            return;
+        marks = tt_store_after(marks, nonce.n + 2);
+        while (marks.n && marks.p[0] != ' ')
+            marks = tt_store_after(marks, 1);
     }
 }
 
-/* The text is complete; its marks start at `marks_at`. A marked tag has no expiry. */
-static tt_store_outcome finish(tt_store_call *c, size_t marks_at, tt_str ttl)
+/* The text is complete; its marks start at `marks_at`. A marked tag has no expiry, and is answered
+ * with the time, for whoever compares the deadlines; no `answer`: the tag. */
+static tt_store_outcome finish(tt_store_call *c, size_t marks_at, tt_str ttl, const char *answer)
 {
     tt_buf *text = &c->s->text;
+    size_t n = text->n;
+    bool marked = n > marks_at;
 
+    if (marked && !answer) {
+        tt_buf_put_char(text, '\n');
+        tt_buf_put_u64(text, c->s->now_ms);
+    }
     if (text->failed)
         return TT_STORE_NOMEM;
-    if (text->n > marks_at || tt_str_eq(ttl, TT_STR("0")))
-        return tt_store_set_tag(c, tt_buf_str(text), NULL);
-    return tt_store_set_tag(c, tt_buf_str(text), &ttl);
+    return tt_store_set(c, tt_str_n(text->p, n),
+                        marked || tt_str_eq(ttl, TT_STR("0")) ? NULL : &ttl,
+                        answer ? tt_str_c(answer) : tt_buf_str(text));
 }
 
 static tt_store_outcome rewrite(tt_store_call *c, tt_str version, tt_str barrier, tt_str marks,
-                                tt_str ttl)
+                                tt_str ttl, const char *answer)
 {
     tt_buf *text = begin(c, version, own_epoch(c));
     size_t marks_at;
@@ -102,7 +120,7 @@ static tt_store_outcome rewrite(tt_store_call *c, tt_str version, tt_str barrier
     tt_buf_put_str(text, barrier);
     marks_at = text->n;
     tt_buf_put_str(text, marks);
-    return finish(c, marks_at, ttl);
+    return finish(c, marks_at, ttl, answer);
 }
 
 /* ---- verbs -------------------------------------------------------------------------------------
@@ -114,11 +132,12 @@ static tt_store_outcome open_tag(tt_store_call *c, const tag_parts *t)
     const tt_str *args = c->cmd->args;
 
     if (t->ours)
-        return rewrite(c, t->version, t->barrier, t->marks, args[3]);
-    return rewrite(c, args[1], args[2], t->marks, args[3]);
+        return rewrite(c, t->version, t->barrier, t->marks, args[3], NULL);
+    return rewrite(c, args[1], args[2], t->marks, args[3], NULL);
 }
 
-/* new_version, nonce, timeout_ms, server, connection, ttl_ms. The script adds in doubles. */
+/* new_version, nonce, timeout_ms, server, connection, ttl_ms. The script adds in doubles, and
+ * prints as Lua does. */
 static tt_store_outcome mark_tag(tt_store_call *c, const tag_parts *t)
 {
     const tt_str *args = c->cmd->args;
@@ -133,11 +152,11 @@ static tt_store_outcome mark_tag(tt_store_call *c, const tag_parts *t)
     put_other_marks(t->marks, args[2], text);
     tt_buf_put_char(text, ' ');
     tt_buf_put_str(text, args[2]);
-    tt_buf_printf(text, ",%.0f,", (double)c->s->now_ms + (double)timeout_ms);
+    tt_buf_printf(text, ",%.14g,", (double)c->s->now_ms + (double)timeout_ms);
     tt_buf_put_str(text, args[4]);
     tt_buf_put_char(text, ',');
     tt_buf_put_str(text, args[5]);
-    return finish(c, marks_at, args[6]);
+    return finish(c, marks_at, args[6], NULL);
 }
 
 /* new_version, nonce, position, ttl_ms */
@@ -153,7 +172,7 @@ static tt_store_outcome bump_tag(tt_store_call *c, const tag_parts *t)
         tt_buf_put_char(text, 'P'); /* rule ABSENT_IS_P */
     marks_at = text->n;
     put_other_marks(t->marks, args[2], text);
-    return finish(c, marks_at, args[4]);
+    return finish(c, marks_at, args[4], "bumped");
 }
 
 /* nonce, ttl_ms */
@@ -169,7 +188,7 @@ static tt_store_outcome withdraw_mark(tt_store_call *c, const tag_parts *t)
     tt_buf_put_str(text, t->barrier);
     marks_at = text->n;
     put_other_marks(t->marks, args[1], text);
-    return finish(c, marks_at, args[2]);
+    return finish(c, marks_at, args[2], "withdrawn");
 }
 
 static tt_str term_of(tt_str barrier)
@@ -186,7 +205,7 @@ static tt_store_outcome resolve_tag(tt_store_call *c, const tag_parts *t)
         return tt_store_say(c, TT_STR("changed"));
     if (!tt_str_eq(t->barrier, TT_STR("P")) && tt_str_eq(term_of(t->barrier), term_of(args[2])))
         return tt_store_say(c, TT_STR("known"));
-    return rewrite(c, t->version, args[2], t->marks, args[3]);
+    return rewrite(c, t->version, args[2], t->marks, args[3], "resolved");
 }
 
 /* version, new_version, name */
@@ -195,10 +214,10 @@ static tt_store_outcome name_term(tt_store_call *c, const tag_parts *t)
     const tt_str *args = c->cmd->args;
 
     if (!t->ours)
-        return rewrite(c, args[2], TT_STR("?"), t->marks, TT_STR("0"));
+        return rewrite(c, args[2], TT_STR("?"), t->marks, TT_STR("0"), NULL);
     if (tt_str_eq(t->version, args[1]))
-        return rewrite(c, args[2], args[3], t->marks, TT_STR("0"));
-    return rewrite(c, t->version, t->barrier, t->marks, TT_STR("0"));
+        return rewrite(c, args[2], args[3], t->marks, TT_STR("0"), NULL);
+    return rewrite(c, t->version, t->barrier, t->marks, TT_STR("0"), NULL);
 }
 
 tt_store_outcome tt_store_tag_verb(tt_store_call *c)

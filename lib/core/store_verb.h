@@ -20,10 +20,10 @@ typedef struct tt_store_call {
 
 /* Append a reply. A hit when it is what was found. */
 TT_MUST tt_store_outcome tt_store_say(tt_store_call *c, tt_str text);
-/* Put `value` at the key for `ttl` (as Redis' PX takes it; NULL: for good), and answer it,
- * followed, for a tag, by a newline and the time. */
-TT_MUST tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl);
-TT_MUST tt_store_outcome tt_store_set_tag(tt_store_call *c, tt_str value, const tt_str *ttl);
+/* Put `value` at the key for `ttl` (as Redis' PX takes it; NULL: for good), and append `answer`.
+ * Both may lie in s->text, neither in what was found. */
+TT_MUST tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl,
+                                      tt_str answer);
 
 /* A command of the verb args[0]. */
 TT_MUST tt_store_outcome tt_store_verb(tt_store_call *c);

@@ -32,7 +32,8 @@ typedef struct tt_mark {
 } tt_mark;
 
 tt_tag_kind tt_tag_parse(tt_str text, tt_tag *out);
-/* A reply of the script's tag verbs: the tag, a newline, the node's clock in milliseconds. */
+/* A reply of the script: a word, or the tag; when that is marked, a newline and the node's clock in
+ * milliseconds follow (*now_ms = 0 otherwise). */
 tt_tag_kind tt_tag_parse_reply(tt_str reply, tt_tag *out, uint64_t *now_ms);
 /* Take the first mark off `rest` (start with tag.marks); false at the end. Marks that are not valid
  * are skipped. */

@@ -45,17 +45,17 @@ static const mutant table[] = {
     WORLD(READ_AFTER_ALL_SCRIPTS, "hot", "rows read before the tags were answered"),
     WORLD(OPEN_TRANSACTION_FILL, "hot", "rows of a view opened before the tags were read"),
     WORLD(LEASE_PER_CLIENT, "hot", "per-client lease token"),
-    SCRIPT(LEASE_OWN, "hot", "if not starts(get(), 'L1 ' .. ARGV[3] .. ' ') then -- rule LEASE_OWN",
-           "if false then", "a fill is stored whoever has the lease"),
+    SCRIPT(LEASE_OWN, "hot", "if not mine then -- rule LEASE_OWN", "if false then",
+           "a fill is stored whoever has the lease"),
     /* lag */
     RULE(BARRIER, "hot+replicas+lagging", "no barrier"),
     WORLD(ABSENT_OPENS_FREE, "hot+replicas+lagging+evictions", "an absent tag has no barrier"),
     SCRIPT(ABSENT_IS_P, "hot+one_row+replicas+lagging+evictions+after_commit+many_writes",
-           "create(ARGV[3], 'P') -- rule ABSENT_IS_P", "create(ARGV[3], ARGV[5])",
+           "of, barrier = epoch, 'P' -- rule ABSENT_IS_P", "of, barrier = epoch, position",
            "a bump on an absent tag writes its own position"),
     SCRIPT(STICKY_P, "hot+replicas+lagging+evictions+no_spare",
-           "if a == 'P' or b == 'P' then -- rule STICKY_P\n    return 'P'",
-           "if a == 'P' then\n    return b\n  elseif b == 'P' then\n    return a",
+           "elseif barrier == 'P' or position == 'P' then -- rule STICKY_P\n    barrier = 'P'",
+           "elseif barrier == 'P' then\n    barrier = position\n  elseif position == 'P' then",
            "P gives way to a position"),
     /* writer dies, reply lost */
     RULE(INTENT, "hot+intent+crashes+lost", "no mark before the commit"),
@@ -68,8 +68,7 @@ static const mutant table[] = {
          "joining and storing while marked"),
     WORLD(ACK_AFTER_BUMP, "hot+partitions+lost+after_commit", "success reported before the bump"),
     SCRIPT(KEEP_FOREIGN_MARKS, "hot+calm+one_row+sentinel+switches+crashes+locks+intent",
-           "version, of, barrier = new_version, epoch, initial -- rule KEEP_FOREIGN_MARKS",
-           "version, of, barrier, marks = new_version, epoch, initial, ''",
+           "marks = marks or '' -- rule KEEP_FOREIGN_MARKS", "marks = ours and marks or ''",
            "marks of another epoch are dropped"),
     WORLD(MARK_EVICTED, "hot+one_row+evictions+crashes+intent", "a marked tag is evicted"),
     /* change of primary */
@@ -96,8 +95,8 @@ static const mutant table[] = {
          "stale+many_writes",
          "applied compared across terms"),
     SCRIPT(TERM_BARRIERS_NOT_MERGED, "hot+failovers+crashed+lossy+lagging+pendulum",
-           "if string.match(b, '^[^@]*') ~= term then -- rule TERM_BARRIERS_NOT_MERGED",
-           "if false then", "barriers of two terms merged"),
+           "elseif string.match(position, '^[^@]*') ~= string.match(barrier, '^[^@]*') then",
+           "elseif false then", "barriers of two terms merged"),
     WORLD(READ_ONLY_FIRST, "hot+failovers+planned",
           "the new primary opened before the old is closed"),
     /* several tags */
@@ -106,8 +105,8 @@ static const mutant table[] = {
     RULE(JOIN_ALL_TAGS, "hot+two_rows+one_process+busy", "join by the first tag"),
     /* Redis failover */
     RULE(EPOCH, "hot+sentinel+switches", "no epoch (client)"),
-    SCRIPT(EPOCH_SCRIPT, "hot+sentinel+switches", "if of ~= epoch then -- rule EPOCH",
-           "if false then", "no epoch (script)"),
+    SCRIPT(EPOCH_SCRIPT, "hot+sentinel+switches", "local ours = of == epoch -- rule EPOCH",
+           "local ours = version ~= nil", "no epoch (script)"),
     WORLD(EPOCH_RUNID, "hot+one_row+sentinel+switches", "run_id only"),
     WORLD(EPOCH_REPLID, "hot+restarts", "replid only"),
     WORLD(GRACE, "hot+calm+one_row+sentinel+switches+slow_polls+busy+partitions", "no grace"),
@@ -129,7 +128,7 @@ static const mutant table[] = {
     /* P to position */
     RULE(RESOLVE_AFTER_STEP2, "hot+replicas+lagging+evictions", "position from before step 2"),
     SCRIPT(RESOLVE_CAS, "hot+replicas+lagging+evictions",
-           "if version ~= ARGV[3] then -- rule RESOLVE_CAS", "if not version then",
+           "if not ours or version ~= ARGV[3] then -- rule RESOLVE_CAS", "if not ours then",
            "blind replacement"),
     /* single flight */
     RULE(FLIGHT_KEYED, "hot+one_process+busy", "naive join"),
