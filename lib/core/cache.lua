@@ -1,8 +1,9 @@
 -- The one script that runs in Redis: one key, one verb, atomic.
 -- The simulation runs this very text. Nothing here reads more than KEYS[1], so that the protocol is
--- the same on one node and on a cluster.
+-- the same on one node and on a cluster. A write's mark is mostly made without it (core/batch.h).
 --
 -- A tag:    T1 <version> <epoch> <barrier>[ <nonce>,<deadline_ms>,<server>,<connection>]...
+--           or no tag, but the marks of one that was absent when they were made
 -- A lease:  L1 <token> <stamp>
 -- An entry: E1 <stamp> ...
 --
@@ -55,11 +56,18 @@ end
 
 -- Tags --------------------------------------------------------------------------------------------
 
-local version, of, barrier, marks
+local version, of, barrier, marks, later
 if found then
   version, of, barrier, marks = string.match(found, '^T1 (%S+) (%S+) (%S+)(.*)$')
-  if not version and string.sub(found, 1, 3) ~= 'T1 ' and string.find(found, '^T%d+ ') then
-    return found -- a later protocol: hands off
+  if not version then
+    if string.gsub(found, ' [^ ,]+,%d+,[^ ,]+,%d+', '') == '' then
+      marks = found
+    elseif string.sub(found, 1, 3) ~= 'T1 ' and string.find(found, '^T%d+ ') then
+      if verb ~= 'withdraw' then
+        return found -- a later protocol: hands off, but for a mark that we left at its end
+      end
+      later, marks = true, found
+    end
   end
 end
 
@@ -118,10 +126,7 @@ elseif verb == 'mark' then -- new_version, nonce, timeout_ms, server, connection
   nonce, timeout, ttl = ARGV[4], ARGV[5], ARGV[8]
 
 elseif verb == 'withdraw' then -- nonce, ttl_ms
-  if not version then
-    return 'absent'
-  end
-  nonce, ttl, answer = ARGV[3], ARGV[4], 'withdrawn'
+  nonce, ttl, answer = ARGV[3], ARGV[4], later and found or 'withdrawn'
 
 elseif verb == 'name' then -- version, new_version, name
   if not ours then
@@ -186,6 +191,15 @@ if timeout or (marks ~= '' and not answer) then
 end
 if timeout then
   marks = marks .. mine .. now + timeout .. ',' .. ARGV[6] .. ',' .. ARGV[7]
+end
+
+if not version then -- a withdrawal, and no tag of ours: it takes a mark away and makes nothing
+  if marks == '' then
+    redis.call('DEL', key)
+  elseif marks ~= found then
+    redis.call('SET', key, marks)
+  end
+  return answer
 end
 
 local text = 'T1 ' .. version .. ' ' .. of .. ' ' .. barrier .. marks

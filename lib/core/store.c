@@ -189,7 +189,7 @@ static tt_store_outcome answer(tt_store_call *c, tt_reply *reply)
     tt_store_outcome rc;
 
     tt_buf_clear(&s->text);
-    if (c->cmd->kind == TT_CMD_SCRIPT)
+    if (c->cmd->kind != TT_CMD_GET)
         tt_store_sweep(s);
     c->node = tt_store_find(s, c->cmd->key);
     c->found = c->node ? tt_store_value(c->node) : tt_str_n(NULL, 0);
@@ -197,9 +197,10 @@ static tt_store_outcome answer(tt_store_call *c, tt_reply *reply)
         *reply = (tt_reply){TT_REPLY_NIL, {NULL, 0}};
         return TT_STORE_DONE;
     }
-    rc = c->cmd->kind == TT_CMD_GET ? tt_store_say(c, c->found)
-         : c->cmd->n_args < 1       ? TT_STORE_REFUSED
-                                    : tt_store_verb(c);
+    rc = c->cmd->kind == TT_CMD_GET    ? tt_store_say(c, c->found)
+         : c->cmd->n_args < 1          ? TT_STORE_REFUSED
+         : c->cmd->kind == TT_CMD_MARK ? tt_store_mark(c)
+                                       : tt_store_verb(c);
     if (rc == TT_STORE_DONE) {
         reply->kind = TT_REPLY_TEXT;
         reply->text = tt_str_n(NULL, c->out->n - start);
@@ -260,6 +261,7 @@ void tt_store_run_through(const tt_store_door *door, const tt_batch *batch, uint
     TT_ASSERT(batch->n >= 0 && batch->n <= TT_BATCH_MAX);
     tt_buf_clear(&out->bytes);
     out->epoch = door->epoch;
+    out->now_ms = now_ms;
     out->ok = answer_all(door, batch, now_ms, out);
     out->n = out->ok ? batch->n : 0;
     if (out->ok)

@@ -29,6 +29,8 @@ TT_MUST tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_s
 TT_MUST tt_store_outcome tt_store_verb(tt_store_call *c);
 /* The part of it that is about tags. */
 TT_MUST tt_store_outcome tt_store_tag_verb(tt_store_call *c);
+/* A command TT_CMD_MARK. */
+TT_MUST tt_store_outcome tt_store_mark(tt_store_call *c);
 
 /* Append the union of two barriers, as the script makes it (any text is taken, none is checked).
  * `points` is scratch memory. */

@@ -61,6 +61,8 @@ static const mutant table[] = {
     RULE(INTENT, "hot+intent+crashes+lost", "no mark before the commit"),
     RULE(KILL_BEFORE_BUMP, "hot+intent+crashes+lost+locks", "bump and reap without KILL"),
     RULE(MARK_NONCE_PER_ATTEMPT, "hot+intent+crashes+lost+locks", "mark id shared by attempts"),
+    RULE(MARK_SEEN, "hot+calm+one_row+evictions+crashes+intent+busy",
+         "a mark that is not seen counts as made"),
     /* bump fails after COMMIT */
     RULE(MARKED_IS_P, "hot+replicas+lagging+lost+partitions+intent",
          "marked tag read by its barrier"),
@@ -78,7 +80,7 @@ static const mutant table[] = {
          "unproven primary as fallback"),
     RULE(TERM_IN_ENTRY, "hot+failovers+crashed+lossy+lagging", "entries without term"),
     RULE(SOURCE_IS_PRIMARY,
-         "hot+calm+one_row+replicas+some_failovers+crashed+lossy+lagging+late_follow+mysql",
+         "hot+calm+one_row+replicas+failovers+crashed+lossy+lagging+late_follow+mysql",
          "a replica of the old primary as source"),
     RULE(DIVERGED_NEVER_SOURCE, "hot+one_row+replicas+failovers+crashed+lossy+lagging",
          "diverged nodes as source"),

@@ -296,11 +296,18 @@ static int arguments(run *r, tt_str key, tt_str *a)
 static tt_cmd command(run *r)
 {
     static const char *const keys[KEYS] = {"key", "key2", ""};
-    tt_cmd cmd = {.kind = below(r, 8) ? TT_CMD_SCRIPT : TT_CMD_GET, .key = PICK(r, keys)};
+    static const tt_cmd_kind kinds[] = {TT_CMD_GET, TT_CMD_MARK};
+    tt_cmd cmd = {.kind = below(r, 6) ? TT_CMD_SCRIPT : kinds[below(r, 2)], .key = PICK(r, keys)};
 
     tt_buf_clear(&r->texts);
     if (cmd.kind == TT_CMD_SCRIPT)
         cmd.n_args = arguments(r, cmd.key, cmd.args);
+    if (cmd.kind == TT_CMD_MARK) {
+        cmd.args[cmd.n_args++] = PICK(r, nonces);
+        cmd.args[cmd.n_args++] = PICK(r, timeouts);
+        cmd.args[cmd.n_args++] = PICK(r, servers);
+        cmd.args[cmd.n_args++] = PICK(r, numbers);
+    }
     return cmd;
 }
 
@@ -451,6 +458,15 @@ static const struct {
     {"version, of, barrier = ARGV[4], epoch, '?'",
      "version, of, barrier = ARGV[4], epoch, ARGV[5]"},
     {"marks = marks or '' -- rule KEEP_FOREIGN_MARKS", "marks = ours and marks or ''"},
+    {"marks = found\n", "marks = nil\n"},
+    {" [^ ,]+,%d+,[^ ,]+,%d+", " [^ ,]+,%d+,[^ ,]+,"},
+    {" [^ ,]+,%d+,[^ ,]+,%d+", " %S+"},
+    {"if verb ~= 'withdraw' then", "if true then"},
+    {"if verb ~= 'withdraw' then", "if false then"},
+    {"later, marks = true, found", "marks = found"},
+    {"    redis.call('DEL', key)\n  elseif marks ~= found",
+     "    redis.call('SET', key, '')\n  elseif marks ~= found"},
+    {"elseif marks ~= found then", "else"},
 };
 
 static tt_buf broken(size_t mutant)
