@@ -1,8 +1,9 @@
 /* batch.h: what an operation asks of the cache tier, in one round trip.
  *
  * A batch is a list of commands on single keys, in the terms of the protocol and not of Redis: the
- * driver turns GETs into one MGET and the rest into calls of the one script (core/script.h). Every
- * command is answered by one reply, in order. A batch succeeds or fails as one: when the link is
+ * driver turns GETs into one MGET, marks into a few plain commands each, and the rest into calls of
+ * the one script (core/script.h); they are carried out in this order. Every command is answered by
+ * one reply, in the order of the batch. A batch succeeds or fails as one: when the link is
  * lost or the deadline passes, nothing is known about any of its commands.
  */
 #ifndef TT_CORE_BATCH_H
@@ -17,6 +18,12 @@
 
 typedef enum tt_cmd_kind {
     TT_CMD_GET,   /* the value of `key`, or nil; no arguments */
+    TT_CMD_MARK,  /* append a mark to the tag at `key`, and end its expiry; args: nonce, timeout_ms,
+                     server, connection. Answered by what is at the key afterwards. Cheaper than the
+                     script's `mark`, and not as much: it looks at nothing, and it is not atomic, so
+                     what is answered may be no tag, and may lack the mark (a tag that expired or
+                     was evicted on the way): then it is not marked. A mark that is there has come
+                     to stay. */
     TT_CMD_SCRIPT /* run the script on `key`: ARGV is args[0] (the verb), the epoch of the
                      connection (put there by the driver), then the other arguments */
 } tt_cmd_kind;
@@ -55,8 +62,9 @@ typedef struct tt_epoch {
 } tt_epoch;
 
 typedef struct tt_answers {
-    bool ok;        /* false: nothing is known about any command */
-    tt_epoch epoch; /* of the connection that answered; valid when ok */
+    bool ok;         /* false: nothing is known about any command */
+    tt_epoch epoch;  /* of the connection that answered; valid when ok */
+    uint64_t now_ms; /* when a mark was among the commands: the node's clock, nearly */
     tt_reply replies[TT_BATCH_MAX];
     int n;
     tt_buf bytes; /* owns what the replies point to */

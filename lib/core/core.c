@@ -107,14 +107,24 @@ tt_cmd tt_cmd_get(tt_str key)
     return cmd;
 }
 
-tt_cmd tt_cmd_script(tt_str key, const tt_str *args, int n_args)
+static tt_cmd with_args(tt_cmd_kind kind, tt_str key, const tt_str *args, int n_args)
 {
     tt_cmd cmd;
 
     TT_ASSERT(n_args >= 1 && n_args <= TT_BATCH_ARGS_MAX);
-    cmd.kind = TT_CMD_SCRIPT;
+    cmd.kind = kind;
     cmd.key = key;
     cmd.n_args = n_args;
     memcpy(cmd.args, args, (size_t)n_args * sizeof(*args));
     return cmd;
+}
+
+tt_cmd tt_cmd_mark(tt_str key, const tt_str args[4])
+{
+    return with_args(TT_CMD_MARK, key, args, 4);
+}
+
+tt_cmd tt_cmd_script(tt_str key, const tt_str *args, int n_args)
+{
+    return with_args(TT_CMD_SCRIPT, key, args, n_args);
 }

@@ -186,14 +186,15 @@ tt_repair *tt_core_repair(tt_core *c, tt_str server, uint64_t connection, tt_non
 void tt_core_reap(tt_core *c, tt_str key, const tt_mark *mark);
 void tt_repair_free(const tt_allocator *a, tt_repair *r);
 
-/* Script commands (core/cache.lua), for the operations. Arguments are borrowed. `number` buffers
- * hold the text of a number for as long as the batch is in use. */
+/* Commands (core/batch.h, core/cache.lua), for the operations. Arguments are borrowed. `number`
+ * buffers hold the text of a number for as long as the batch is in use. */
 typedef struct tt_number {
     char c[21];
 } tt_number;
 
 tt_str tt_number_text(tt_number *n, int64_t v);
 tt_cmd tt_cmd_get(tt_str key);
+tt_cmd tt_cmd_mark(tt_str key, const tt_str args[4]);
 tt_cmd tt_cmd_script(tt_str key, const tt_str *args, int n_args);
 
 static inline tt_str tt_nonce_str(const tt_nonce *n)

@@ -15,6 +15,7 @@
     X(BARRIER, "a replica fills only when it has applied the barriers of all tags")                \
     X(INTENT, "tags are marked before the commit")                                                 \
     X(KILL_BEFORE_BUMP, "an unknown outcome is settled by a KILL before the bump")                 \
+    X(MARK_SEEN, "a mark is in place when it is seen at the tag, and not before")                  \
     X(MARK_NONCE_PER_ATTEMPT, "each attempt of a write has marks of its own")                      \
     X(MARKED_IS_P, "a marked tag counts as P")                                                     \
     X(MARKED_NO_STORE, "with a marked or unreadable tag nothing is stored and nobody joined")      \

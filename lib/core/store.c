@@ -82,29 +82,14 @@ static tt_store_outcome put(tt_store_call *c, tt_str value, const tt_str *ttl)
     return rc;
 }
 
-tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl)
+tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl, tt_str answer)
 {
-    tt_store_outcome rc = reserve(c->out, value.n);
+    tt_store_outcome rc = reserve(c->out, answer.n);
 
     if (rc == TT_STORE_DONE)
         rc = put(c, value, ttl);
     if (rc == TT_STORE_DONE)
-        tt_buf_put_str(c->out, value);
-    return rc;
-}
-
-tt_store_outcome tt_store_set_tag(tt_store_call *c, tt_str value, const tt_str *ttl)
-{
-    enum { STAMP_MAX = 21 }; /* a newline, 64 bits as decimal */
-    tt_store_outcome rc = reserve(c->out, value.n + STAMP_MAX);
-
-    if (rc == TT_STORE_DONE)
-        rc = put(c, value, ttl);
-    if (rc == TT_STORE_DONE) {
-        tt_buf_put_str(c->out, value);
-        tt_buf_put_char(c->out, '\n');
-        tt_buf_put_u64(c->out, c->s->now_ms);
-    }
+        tt_buf_put_str(c->out, answer);
     return rc;
 }
 
@@ -152,20 +137,17 @@ static tt_store_outcome lease(tt_store_call *c)
     tt_buf_put_str(mine, token);
     tt_buf_put_char(mine, ' ');
     tt_buf_put_str(mine, stamp);
-    return mine->failed ? TT_STORE_NOMEM : tt_store_set(c, tt_buf_str(mine), &c->cmd->args[3]);
+    if (mine->failed)
+        return TT_STORE_NOMEM;
+    return tt_store_set(c, tt_buf_str(mine), &c->cmd->args[3], tt_buf_str(mine));
 }
 
 /* token, entry, ttl_ms */
 static tt_store_outcome store(tt_store_call *c)
 {
-    tt_store_outcome rc;
-
     if (!is_leased_by(c->found, c->cmd->args[1])) /* rule LEASE_OWN */
         return tt_store_say(c, TT_STR("lost"));
-    rc = reserve(c->out, sizeof("stored"));
-    if (rc == TT_STORE_DONE)
-        rc = put(c, c->cmd->args[2], &c->cmd->args[3]);
-    return rc == TT_STORE_DONE ? tt_store_say(c, TT_STR("stored")) : rc;
+    return tt_store_set(c, c->cmd->args[2], &c->cmd->args[3], TT_STR("stored"));
 }
 
 /* token */
@@ -207,7 +189,7 @@ static tt_store_outcome answer(tt_store_call *c, tt_reply *reply)
     tt_store_outcome rc;
 
     tt_buf_clear(&s->text);
-    if (c->cmd->kind == TT_CMD_SCRIPT)
+    if (c->cmd->kind != TT_CMD_GET)
         tt_store_sweep(s);
     c->node = tt_store_find(s, c->cmd->key);
     c->found = c->node ? tt_store_value(c->node) : tt_str_n(NULL, 0);
@@ -215,9 +197,10 @@ static tt_store_outcome answer(tt_store_call *c, tt_reply *reply)
         *reply = (tt_reply){TT_REPLY_NIL, {NULL, 0}};
         return TT_STORE_DONE;
     }
-    rc = c->cmd->kind == TT_CMD_GET ? tt_store_say(c, c->found)
-         : c->cmd->n_args < 1       ? TT_STORE_REFUSED
-                                    : tt_store_verb(c);
+    rc = c->cmd->kind == TT_CMD_GET    ? tt_store_say(c, c->found)
+         : c->cmd->n_args < 1          ? TT_STORE_REFUSED
+         : c->cmd->kind == TT_CMD_MARK ? tt_store_mark(c)
+                                       : tt_store_verb(c);
     if (rc == TT_STORE_DONE) {
         reply->kind = TT_REPLY_TEXT;
         reply->text = tt_str_n(NULL, c->out->n - start);
@@ -278,6 +261,7 @@ void tt_store_run_through(const tt_store_door *door, const tt_batch *batch, uint
     TT_ASSERT(batch->n >= 0 && batch->n <= TT_BATCH_MAX);
     tt_buf_clear(&out->bytes);
     out->epoch = door->epoch;
+    out->now_ms = now_ms;
     out->ok = answer_all(door, batch, now_ms, out);
     out->n = out->ok ? batch->n : 0;
     if (out->ok)

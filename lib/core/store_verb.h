@@ -20,15 +20,17 @@ typedef struct tt_store_call {
 
 /* Append a reply. A hit when it is what was found. */
 TT_MUST tt_store_outcome tt_store_say(tt_store_call *c, tt_str text);
-/* Put `value` at the key for `ttl` (as Redis' PX takes it; NULL: for good), and answer it,
- * followed, for a tag, by a newline and the time. */
-TT_MUST tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl);
-TT_MUST tt_store_outcome tt_store_set_tag(tt_store_call *c, tt_str value, const tt_str *ttl);
+/* Put `value` at the key for `ttl` (as Redis' PX takes it; NULL: for good), and append `answer`.
+ * Both may lie in s->text, neither in what was found. */
+TT_MUST tt_store_outcome tt_store_set(tt_store_call *c, tt_str value, const tt_str *ttl,
+                                      tt_str answer);
 
 /* A command of the verb args[0]. */
 TT_MUST tt_store_outcome tt_store_verb(tt_store_call *c);
 /* The part of it that is about tags. */
 TT_MUST tt_store_outcome tt_store_tag_verb(tt_store_call *c);
+/* A command TT_CMD_MARK. */
+TT_MUST tt_store_outcome tt_store_mark(tt_store_call *c);
 
 /* Append the union of two barriers, as the script makes it (any text is taken, none is checked).
  * `points` is scratch memory. */

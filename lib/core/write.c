@@ -143,32 +143,42 @@ static int64_t mark_ms(const tt_write_op *op, int64_t now_ns)
                   TT_MIN(left_ms, INT32_MAX) + 2 * op->core->cfg.kill_wait_ms);
 }
 
-static void mark(tt_write_op *op, int64_t now_ns, tt_act *act)
+/* Read the term and mark the tags: by plain commands, or by the script, which also makes a tag of
+ * whatever is at the key. */
+static void send_marks(tt_write_op *op, bool by_script, int64_t now_ns, tt_act *act)
 {
     const tt_core_config *cfg = &op->core->cfg;
-    tt_str args[] = {TT_STR("mark"),
-                     TT_STR(""),
-                     TT_STR(""),
-                     tt_number_text(&op->numbers[0], mark_ms(op, now_ns)),
-                     tt_str_c(op->server),
-                     tt_number_text(&op->numbers[1], (int64_t)op->connection),
-                     tt_number_text(&op->numbers[2], cfg->tag_ttl_ms)};
+    tt_str plain[] = {tt_nonce_str(&op->nonce),
+                      tt_number_text(&op->numbers[0], mark_ms(op, now_ns)), tt_str_c(op->server),
+                      tt_number_text(&op->numbers[1], (int64_t)op->connection)};
+    tt_str script[] = {TT_STR("mark"),
+                       tt_nonce_str(&op->version),
+                       plain[0],
+                       plain[1],
+                       plain[2],
+                       plain[3],
+                       tt_number_text(&op->numbers[2], cfg->tag_ttl_ms)};
     int n = 0;
 
+    op->by_script = by_script;
+    op->cmds[n++] = tt_cmd_get(cfg->term_key);
+    for (int i = 0; op->marked && i < op->rq->n_tags; i++)
+        op->cmds[n++] = by_script ? tt_cmd_script(op->rq->tag_keys[i], script, TT_COUNT(script))
+                                  : tt_cmd_mark(op->rq->tag_keys[i], plain);
+    op->phase = TT_WRITE_MARK;
+    act->what = TT_DO_CACHE;
+    act->batch = (tt_batch){op->cmds, n};
+}
+
+static void mark(tt_write_op *op, int64_t now_ns, tt_act *act)
+{
     if (rule(op, TT_RULE_MARK_NONCE_PER_ATTEMPT))
         op->nonce = tt_nonce_new(op->core->rng);
     else
         memset(op->nonce.c, 'w', TT_NONCE_BYTES);
     op->version = tt_nonce_new(op->core->rng);
-    args[1] = tt_nonce_str(&op->version);
-    args[2] = tt_nonce_str(&op->nonce);
-    op->cmds[n++] = tt_cmd_get(cfg->term_key);
-    op->marked = cfg->intent && rule(op, TT_RULE_INTENT);
-    for (int i = 0; op->marked && i < op->rq->n_tags; i++)
-        op->cmds[n++] = tt_cmd_script(op->rq->tag_keys[i], args, TT_COUNT(args));
-    op->phase = TT_WRITE_MARK;
-    act->what = TT_DO_CACHE;
-    act->batch = (tt_batch){op->cmds, n};
+    op->marked = op->core->cfg.intent && rule(op, TT_RULE_INTENT);
+    send_marks(op, false, now_ns, act);
 }
 
 static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)
@@ -206,14 +216,52 @@ static void cache_away(tt_write_op *op, tt_act *act)
     end(op, TT_E_CACHE_UNAVAILABLE, act);
 }
 
+/* Is our mark at every tag? One of a later protocol is not asked: it refuses the write anyway. */
+static bool all_marked(const tt_write_op *op, const tt_answers *answers)
+{
+    tt_tag tag;
+
+    for (int i = 1; i < answers->n; i++) {
+        const tt_reply *r = &answers->replies[i];
+
+        if (r->kind != TT_REPLY_TEXT)
+            return false;
+        if (tt_tag_parse(r->text, &tag) != TT_TAG_NEWER && rule(op, TT_RULE_MARK_SEEN) &&
+            !tt_tag_has_mark(&tag, tt_nonce_str(&op->nonce)))
+            return false;
+    }
+    return true;
+}
+
+/* Marks of others that are past their deadline: their writers are dead or stuck. */
+static void queue_reaps(tt_write_op *op, const tt_answers *answers)
+{
+    uint64_t now_ms;
+    tt_mark m;
+    tt_tag tag;
+
+    for (int i = 1; i < answers->n; i++) {
+        if (tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) == TT_TAG_NEWER)
+            continue;
+        if (!op->by_script)
+            now_ms = answers->now_ms;
+        while (tt_mark_next(&tag.marks, &m))
+            if (m.deadline_ms < now_ms)
+                tt_core_reap(op->core, op->rq->tag_keys[i - 1], &m);
+    }
+}
+
 static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_ns, tt_act *act)
 {
     tt_core *c = op->core;
     tt_str name = TT_STR("");
     tt_nonce term = {{0}}; /* used with a name alone; compilers cannot see that */
     tt_tag tag;
-    uint64_t now_ms;
 
+    if (answers->ok && !op->by_script && !all_marked(op, answers)) {
+        send_marks(op, true, now_ns, act);
+        return;
+    }
     if (!tt_tags_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
         (answers->replies[0].kind == TT_REPLY_TEXT &&
          tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_NEWER)) {
@@ -222,16 +270,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
     }
     if (op->marked)
         note(op, TT_NOTE_MARKED);
-    for (int i = 1; i < answers->n; i++) {
-        tt_str rest;
-        tt_mark m;
-
-        if (tt_tag_parse_reply(answers->replies[i].text, &tag, &now_ms) != TT_TAG_VALID)
-            continue;
-        for (rest = tag.marks; tt_mark_next(&rest, &m);)
-            if (m.deadline_ms < now_ms)
-                tt_core_reap(c, op->rq->tag_keys[i - 1], &m);
-    }
+    queue_reaps(op, answers);
     if (answers->replies[0].kind == TT_REPLY_TEXT &&
         tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_VALID &&
         tt_tag_of_epoch(&tag, answers->epoch)) {

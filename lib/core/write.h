@@ -52,6 +52,7 @@ typedef struct tt_write_op {
     int restarts;
     int node;
     bool marked, deferring;
+    bool by_script; /* the marks: the plain way did not do */
     char server[TT_SOURCE_MAX + 1];
     uint64_t connection;
     tt_nonce term;    /* that named the server when the tags were marked */

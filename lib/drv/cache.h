@@ -54,18 +54,28 @@ static inline tt_answers tt_answers_init(const tt_allocator *a)
 
 /* The replies that a formatted batch will cause, in the order in which they come. */
 typedef struct tt_cache_shape {
-    unsigned char n;      /* commands of the batch */
-    unsigned char n_gets; /* of these in one array, which comes first */
-    bool load;            /* before all: the reply of a SCRIPT LOAD, which is dropped */
+    unsigned char n;       /* commands of the batch */
+    unsigned char n_gets;  /* of these in one array, which comes first */
+    unsigned char n_marks; /* then as many with three replies each, of which the last counts */
+    bool load;             /* before all: the reply of a SCRIPT LOAD, which is dropped */
+    bool time;             /* after all: that of a TIME */
     unsigned char place[TT_BATCH_MAX]; /* index in the batch of each reply */
 } tt_cache_shape;
 
 #define TT_CACHE_SHA_CHARS 40
 
-/* Append `batch` to `out`: every GET in one MGET, then a call of the script `sha` for each other
- * command, with `epoch` after its verb. False when the batch is not valid (`out` is as it was) or
- * memory is short (out->failed). Where SCRIPT LOAD goes before it the caller sets shape->load. */
-TT_MUST bool tt_cache_format(const tt_batch *batch, tt_str sha, const tt_epoch *epoch, tt_buf *out,
+/* What a connection adds to a batch. */
+typedef struct tt_cache_dress {
+    tt_str sha;      /* of the script */
+    tt_epoch epoch;  /* goes after the verb of a script */
+    uint64_t now_ms; /* deadlines of marks count from here */
+} tt_cache_dress;
+
+/* Append `batch` to `out`: every GET in one MGET, then APPEND, PERSIST and GET for each mark, then
+ * a call of the script for each other command. False when the batch is not valid (`out` is as it
+ * was) or memory is short (out->failed). Where SCRIPT LOAD goes before it, or TIME after it, the
+ * caller sets shape->load or shape->time. */
+TT_MUST bool tt_cache_format(const tt_batch *batch, const tt_cache_dress *dress, tt_buf *out,
                              tt_cache_shape *shape);
 /* Append any one command. */
 void tt_cache_command(tt_buf *out, const tt_str *words, size_t n);
@@ -86,10 +96,12 @@ void tt_cache_feed(tt_cache_reader *r, const void *p, size_t n);
 /* Go on with the batch of `shape`. 1: complete. 0: all bytes are used, more are needed; call again
  * with the same shape. -1: broken for good. `out` takes the replies; it may be NULL, and may become
  * NULL while a batch is being read: then they are dropped. Sets out->ok, unless memory was short,
- * but not out->epoch. */
+ * but not out->epoch and out->now_ms. */
 TT_MUST int tt_cache_next(tt_cache_reader *r, const tt_cache_shape *shape, tt_answers *out);
 /* Did the batch that was just completed meet a server that does not know the script? */
 bool tt_cache_noscript(const tt_cache_reader *r);
+/* What TIME said at the end of the batch that was just completed; 0: nothing. */
+uint64_t tt_cache_time_ms(const tt_cache_reader *r);
 /* Is the reader between two batches, with no byte left over? */
 bool tt_cache_at_rest(const tt_cache_reader *r);
 /* Why it is broken; "" when it is not. */
@@ -138,6 +150,13 @@ void tt_cache_close(tt_cache_conn *c);
  * and leaks the memory. NULL is allowed. */
 void tt_cache_forget(const tt_cache_conn *c);
 const tt_cache_peer *tt_cache_peer_of(const tt_cache_conn *c);
+/* The node's clock, nearly: as it was told last, and gone on with ours. Only deadlines of marks are
+ * made with it and compared with it. They need no precision: whoever meets a mark past its deadline
+ * ends the writer's connection first, so one that comes early costs a write, and one that comes
+ * late leaves a dead writer's tag marked for longer. Any thread. */
+uint64_t tt_cache_clock_ms(const tt_cache_conn *c, int64_t now_ns);
+/* The reader has completed a batch with TIME. */
+void tt_cache_clock_told(tt_cache_conn *c, int64_t now_ns);
 tt_cache_reader *tt_cache_reader_of(tt_cache_conn *c);
 
 /* Send what goes without waiting: the bytes taken, 0 when there is no room, -1: lost. Never raises

@@ -46,10 +46,19 @@ static char *put_word(char *at, tt_str s)
 #define SCRIPT_MAX                                                                                 \
     (25 + WORD_MAX(7) + WORD_MAX(TT_CACHE_SHA_CHARS) + WORD_MAX(1) + WORD_MAX(TT_EPOCH_BYTES))
 
+/* A key in three commands, and the text of the mark: blank, three commas, 20 digits. */
+#define MARK_MAX(key) (3 * (25 + WORD_MAX(7) + WORD_MAX(key)) + WORD_MAX(24))
+
+static bool is_mark(const tt_cmd *c, uint64_t *timeout_ms)
+{
+    return c->n_args == 4 && tt_str_u64(c->args[1], timeout_ms);
+}
+
 /* An upper bound of the formatted bytes; 0 when the batch is not valid. */
 static size_t bound(const tt_batch *batch, tt_str sha)
 {
     size_t n = 25 + WORD_MAX(4); /* MGET */
+    uint64_t timeout_ms;
 
     if (batch->n < 1 || batch->n > TT_BATCH_MAX)
         return 0;
@@ -59,24 +68,64 @@ static size_t bound(const tt_batch *batch, tt_str sha)
         n += WORD_MAX(c->key.n);
         if (c->kind == TT_CMD_GET)
             continue;
-        if (sha.n != TT_CACHE_SHA_CHARS || c->n_args < 1 || c->n_args > TT_BATCH_ARGS_MAX)
-            return 0;
-        n += SCRIPT_MAX;
+        if (c->kind == TT_CMD_MARK) {
+            if (!is_mark(c, &timeout_ms))
+                return 0;
+            n += MARK_MAX(c->key.n);
+        } else {
+            if (sha.n != TT_CACHE_SHA_CHARS || c->n_args < 1 || c->n_args > TT_BATCH_ARGS_MAX)
+                return 0;
+            n += SCRIPT_MAX;
+        }
         for (int j = 0; j < c->n_args; j++)
             n += WORD_MAX(c->args[j].n);
     }
     return n;
 }
 
-static char *put_script(char *at, const tt_cmd *c, tt_str sha, const tt_epoch *epoch)
+static char *put_bytes(char *at, tt_str s)
+{
+    if (s.n)
+        memcpy(at, s.p, s.n);
+    return at + s.n;
+}
+
+/* The end of expiry comes after the mark, and the look after both: a tag that is seen with the mark
+ * will not expire, and is not evicted. */
+static char *put_mark(char *at, const tt_cmd *c, uint64_t now_ms)
+{
+    uint64_t timeout_ms = 0;
+    char digits[20];
+    tt_str deadline = {digits, 0};
+
+    (void)is_mark(c, &timeout_ms);
+    deadline.n = (size_t)(put_digits(digits, now_ms + timeout_ms) - digits);
+    at = put_bytes(at, TT_STR("*3\r\n$6\r\nAPPEND\r\n"));
+    at = put_word(at, c->key);
+    at = put_count(at, '$', c->args[0].n + deadline.n + c->args[2].n + c->args[3].n + 4);
+    *at++ = ' ';
+    at = put_bytes(at, c->args[0]);
+    *at++ = ',';
+    at = put_bytes(at, deadline);
+    *at++ = ',';
+    at = put_bytes(at, c->args[2]);
+    *at++ = ',';
+    at = put_bytes(at, c->args[3]);
+    at = put_bytes(at, TT_STR("\r\n*2\r\n$7\r\nPERSIST\r\n"));
+    at = put_word(at, c->key);
+    at = put_bytes(at, TT_STR("*2\r\n$3\r\nGET\r\n"));
+    return put_word(at, c->key);
+}
+
+static char *put_script(char *at, const tt_cmd *c, const tt_cache_dress *dress)
 {
     at = put_count(at, '*', (size_t)c->n_args + 5);
     at = put_word(at, TT_STR("EVALSHA"));
-    at = put_word(at, sha);
+    at = put_word(at, dress->sha);
     at = put_word(at, TT_STR("1"));
     at = put_word(at, c->key);
     at = put_word(at, c->args[0]);
-    at = put_word(at, tt_str_n(epoch->c, TT_EPOCH_BYTES));
+    at = put_word(at, tt_str_n(dress->epoch.c, TT_EPOCH_BYTES));
     for (int j = 1; j < c->n_args; j++)
         at = put_word(at, c->args[j]);
     return at;
@@ -97,36 +146,54 @@ void tt_cache_command(tt_buf *out, const tt_str *words, size_t n)
     out->n = (size_t)(at - out->p);
 }
 
-bool tt_cache_format(const tt_batch *batch, tt_str sha, const tt_epoch *epoch, tt_buf *out,
+/* Give the commands of one kind the next places; how many there are. */
+static unsigned char place_kind(const tt_batch *batch, tt_cmd_kind kind, int at,
+                                tt_cache_shape *shape)
+{
+    unsigned char n = 0;
+
+    for (int i = 0; i < batch->n; i++)
+        if (batch->cmds[i].kind == kind)
+            shape->place[at + n++] = (unsigned char)i;
+    return n;
+}
+
+static void lay_out(const tt_batch *batch, tt_cache_shape *shape)
+{
+    unsigned char n_scripts;
+
+    shape->n = (unsigned char)batch->n;
+    shape->load = shape->time = false;
+    shape->n_gets = place_kind(batch, TT_CMD_GET, 0, shape);
+    shape->n_marks = place_kind(batch, TT_CMD_MARK, shape->n_gets, shape);
+    n_scripts = place_kind(batch, TT_CMD_SCRIPT, shape->n_gets + shape->n_marks, shape);
+    TT_ASSERT(shape->n_gets + shape->n_marks + n_scripts == batch->n);
+    (void)n_scripts;
+}
+
+bool tt_cache_format(const tt_batch *batch, const tt_cache_dress *dress, tt_buf *out,
                      tt_cache_shape *shape)
 {
-    size_t room = bound(batch, sha);
-    unsigned char at_place = 0;
+    size_t room = bound(batch, dress->sha);
+    int i = 0;
     char *at;
 
     if (!room || !tt_buf_reserve(out, room))
         return false;
     at = out->p + out->n;
-    shape->n = (unsigned char)batch->n;
-    shape->load = false;
-    for (int i = 0; i < batch->n; i++)
-        if (batch->cmds[i].kind == TT_CMD_GET)
-            shape->place[at_place++] = (unsigned char)i;
-    shape->n_gets = at_place;
-    if (at_place) {
-        at = put_count(at, '*', (size_t)at_place + 1);
+    lay_out(batch, shape);
+    if (shape->n_gets) {
+        at = put_count(at, '*', (size_t)shape->n_gets + 1);
         at = put_word(at, TT_STR("MGET"));
-        for (int i = 0; i < at_place; i++)
-            at = put_word(at, batch->cmds[shape->place[i]].key);
     }
-    for (int i = 0; i < batch->n; i++) {
-        if (batch->cmds[i].kind == TT_CMD_GET)
-            continue;
-        shape->place[at_place++] = (unsigned char)i;
-        at = put_script(at, &batch->cmds[i], sha, epoch);
-    }
+    for (; i < shape->n_gets; i++)
+        at = put_word(at, batch->cmds[shape->place[i]].key);
+    for (; i < shape->n_gets + shape->n_marks; i++)
+        at = put_mark(at, &batch->cmds[shape->place[i]], dress->now_ms);
+    for (; i < shape->n; i++)
+        at = put_script(at, &batch->cmds[shape->place[i]], dress);
     out->n = (size_t)(at - out->p);
-    TT_ASSERT(out->n <= out->cap && at_place == batch->n);
+    TT_ASSERT(out->n <= out->cap);
     return true;
 }
 
@@ -150,9 +217,11 @@ struct tt_cache_reader {
     /* The batch that is being read. */
     const tt_cache_shape *shape;
     tt_answers *out;
-    int replies; /* of the server: one for the array, one for each other command */
-    int placed;  /* commands answered */
+    int replies;  /* of the server: one for the array, three a mark, one for each other command */
+    int placed;   /* commands answered */
+    bool refused; /* the mark that is being read: an error is its answer */
     size_t bytes;
+    uint64_t time_ms, time_s; /* what TIME said: 0 until all of it was read; the first half */
 };
 
 static void *refuse(tt_cache_reader *r, const char *why)
@@ -167,14 +236,29 @@ static void *done(tt_cache_reader *r)
     return r;
 }
 
-static bool expects_load(const tt_cache_reader *r)
+/* What the reply of the server that is being read belongs to. */
+typedef enum part { OF_LOAD, OF_GETS, OF_MARK, OF_MARK_END, OF_SCRIPT, OF_TIME } part;
+
+enum { MARK_REPLIES = 3 };
+
+static int replies_due(const tt_cache_shape *s)
 {
-    return r->shape->load && r->replies == 0;
+    return s->load + (s->n_gets > 0) + MARK_REPLIES * s->n_marks + (s->n - s->n_gets - s->n_marks) +
+           s->time;
 }
 
-static bool expects_array(const tt_cache_reader *r)
+static part part_of(const tt_cache_reader *r)
 {
-    return r->shape->n_gets && r->replies == (r->shape->load ? 1 : 0);
+    const tt_cache_shape *s = r->shape;
+    int k = r->replies;
+
+    if (s->load && k-- == 0)
+        return OF_LOAD;
+    if (s->n_gets && k-- == 0)
+        return OF_GETS;
+    if (k < MARK_REPLIES * s->n_marks)
+        return k % MARK_REPLIES == MARK_REPLIES - 1 ? OF_MARK_END : OF_MARK;
+    return s->time && r->replies == replies_due(s) - 1 ? OF_TIME : OF_SCRIPT;
 }
 
 static void *place(tt_cache_reader *r, tt_reply_kind kind, const char *p, size_t n)
@@ -196,24 +280,79 @@ static void *place(tt_cache_reader *r, tt_reply_kind kind, const char *p, size_t
     return done(r);
 }
 
-/* A reply that is not an array: in the array, for all of it, or for one command. */
-static void *scalar(const redisReadTask *task, tt_reply_kind kind, const char *p, size_t n)
+/* For all of the array. */
+static void *place_all(tt_cache_reader *r, tt_reply_kind kind, const char *p, size_t n)
 {
-    tt_cache_reader *r = task->privdata;
-
-    if (expects_load(r))
-        return done(r);
-    if (!expects_array(r))
-        return place(r, kind, p, n);
-    if (task->parent)
-        return kind == TT_REPLY_ERROR ? refuse(r, "an error inside an array")
-                                      : place(r, kind, p, n);
     if (kind != TT_REPLY_ERROR)
         return refuse(r, "no array where one was expected");
     for (int i = 0; i < r->shape->n_gets; i++)
         if (!place(r, kind, p, n))
             return NULL;
     return done(r);
+}
+
+/* What APPEND and PERSIST say is dropped, but for the first error: that is the answer. */
+static void *mark_step(const redisReadTask *task, tt_reply_kind kind, const char *p, size_t n)
+{
+    tt_cache_reader *r = task->privdata;
+
+    if (kind != TT_REPLY_ERROR)
+        return task->type == REDIS_REPLY_INTEGER ? done(r) : refuse(r, "a mark answered oddly");
+    if (r->refused)
+        return done(r);
+    r->refused = true;
+    return place(r, kind, p, n);
+}
+
+static void *mark_end(tt_cache_reader *r, tt_reply_kind kind, const char *p, size_t n)
+{
+    bool answered = r->refused;
+
+    r->refused = false;
+    return answered ? done(r) : place(r, kind, p, n);
+}
+
+/* One half of TIME; or an error, and then there is no time. */
+static void *time_part(const redisReadTask *task, tt_reply_kind kind, const char *p, size_t n)
+{
+    enum { MS_PER_S = 1000, US_PER_MS = 1000, S_BITS = 40 };
+    tt_cache_reader *r = task->privdata;
+    uint64_t v;
+
+    if (kind == TT_REPLY_ERROR && !task->parent)
+        return done(r);
+    if (kind != TT_REPLY_TEXT || !task->parent || !tt_str_u64(tt_str_n(p, n), &v))
+        return refuse(r, "no time where it was expected");
+    if (task->idx == 0)
+        r->time_s = v;
+    else if (r->time_s >> S_BITS == 0 && v < (uint64_t)MS_PER_S * US_PER_MS)
+        r->time_ms = r->time_s * MS_PER_S + v / US_PER_MS;
+    return done(r);
+}
+
+/* A reply that is no array, or stands in one. */
+static void *scalar(const redisReadTask *task, tt_reply_kind kind, const char *p, size_t n)
+{
+    tt_cache_reader *r = task->privdata;
+
+    switch (part_of(r)) {
+    case OF_LOAD:
+        return done(r);
+    case OF_GETS:
+        if (!task->parent)
+            return place_all(r, kind, p, n);
+        return kind == TT_REPLY_ERROR ? refuse(r, "an error inside an array")
+                                      : place(r, kind, p, n);
+    case OF_MARK:
+        return mark_step(task, kind, p, n);
+    case OF_MARK_END:
+        return mark_end(r, kind, p, n);
+    case OF_TIME:
+        return time_part(task, kind, p, n);
+    case OF_SCRIPT:
+        break;
+    }
+    return place(r, kind, p, n);
 }
 
 static void *on_string(const redisReadTask *task, char *p, size_t n)
@@ -258,10 +397,11 @@ static void *on_nil(const redisReadTask *task)
 static void *array(const redisReadTask *task, size_t n)
 {
     tt_cache_reader *r = task->privdata;
+    part of = part_of(r);
 
-    if (task->parent || task->type != REDIS_REPLY_ARRAY || !expects_array(r))
+    if (task->parent || task->type != REDIS_REPLY_ARRAY || (of != OF_GETS && of != OF_TIME))
         return refuse(r, "an array where none was expected");
-    if (n != r->shape->n_gets)
+    if (n != (of == OF_GETS ? r->shape->n_gets : 2))
         return refuse(r, "an array of another length than expected");
     return done(r);
 }
@@ -444,7 +584,8 @@ static void begin(tt_cache_reader *r, const tt_cache_shape *shape, tt_answers *o
     r->out = out;
     r->replies = r->placed = 0;
     r->bytes = 0;
-    r->noscript = false;
+    r->noscript = r->refused = false;
+    r->time_ms = r->time_s = 0;
     if (!out)
         return;
     out->ok = false;
@@ -455,7 +596,7 @@ static void begin(tt_cache_reader *r, const tt_cache_shape *shape, tt_answers *o
 
 int tt_cache_next(tt_cache_reader *r, const tt_cache_shape *shape, tt_answers *out)
 {
-    int expected = shape->load + (shape->n_gets > 0) + shape->n - shape->n_gets;
+    int expected = replies_due(shape);
 
     if (*r->why)
         return broken(r);
@@ -485,6 +626,11 @@ int tt_cache_next(tt_cache_reader *r, const tt_cache_shape *shape, tt_answers *o
 bool tt_cache_noscript(const tt_cache_reader *r)
 {
     return r->noscript;
+}
+
+uint64_t tt_cache_time_ms(const tt_cache_reader *r)
+{
+    return r->time_ms;
 }
 
 bool tt_cache_at_rest(const tt_cache_reader *r)

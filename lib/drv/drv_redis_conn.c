@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -32,6 +33,7 @@ struct tt_cache_conn {
     int fd;
     tt_cache_reader *reader;
     tt_cache_peer peer;
+    _Atomic int64_t ahead_ms; /* the node's clock, of our monotonic one */
     char bytes[RECV_BYTES];
 };
 
@@ -213,6 +215,7 @@ static void ask_all(intro *i, const tt_cache_target *t)
     i->memory = ask_info(i, "memory");
     if (t->script.n)
         i->script = ask(i, (tt_str[]){TT_STR("SCRIPT"), TT_STR("LOAD"), t->script}, 3);
+    tt_cache_command(&i->bytes, (tt_str[]){TT_STR("TIME")}, 1);
 }
 
 static int send_all(tt_cache_conn *c, tt_str bytes, const tt_clock *clock, int64_t deadline_ns,
@@ -368,7 +371,7 @@ static int introduce(tt_cache_conn *c, const tt_cache_target *t, const tt_clock 
 {
     intro i = {.bytes = tt_buf_init(c->a)};
     tt_answers answers = tt_answers_init(c->a);
-    tt_cache_shape shape = {0};
+    tt_cache_shape shape = {.time = true};
     int rc;
 
     /* Enough at once: a buffer that grows leaves copies of the password behind. */
@@ -384,6 +387,10 @@ static int introduce(tt_cache_conn *c, const tt_cache_target *t, const tt_clock 
         rc = receive_all(c, &shape, clock, deadline_ns, &answers, err);
     if (!rc)
         rc = learn(c, &i, &answers, err);
+    if (!rc && !tt_cache_time_ms(c->reader))
+        rc = tt_fail(err, TT_E_CACHE_UNAVAILABLE, "cache: TIME tells no time");
+    if (!rc)
+        tt_cache_clock_told(c, tt_now_ns(clock));
     if (!rc && !tt_cache_at_rest(c->reader))
         rc = tt_fail(err, TT_E_CACHE_UNAVAILABLE, "cache: introduction: more bytes than asked for");
     tt_buf_free(&answers.bytes);
@@ -443,6 +450,21 @@ void tt_cache_forget(const tt_cache_conn *c)
 const tt_cache_peer *tt_cache_peer_of(const tt_cache_conn *c)
 {
     return &c->peer;
+}
+
+uint64_t tt_cache_clock_ms(const tt_cache_conn *c, int64_t now_ns)
+{
+    return (uint64_t)(atomic_load_explicit(&c->ahead_ms, memory_order_relaxed) +
+                      now_ns / TT_NS_PER_MS);
+}
+
+void tt_cache_clock_told(tt_cache_conn *c, int64_t now_ns)
+{
+    uint64_t ms = tt_cache_time_ms(c->reader);
+
+    if (ms)
+        atomic_store_explicit(&c->ahead_ms, (int64_t)ms - now_ns / TT_NS_PER_MS,
+                              memory_order_relaxed);
 }
 
 tt_cache_reader *tt_cache_reader_of(tt_cache_conn *c)

@@ -8,6 +8,8 @@
 
 /* A connection idle for so long is looked at before it is used: the node may have closed it. */
 #define IDLE_NS TT_NS_PER_S
+/* A batch with marks asks for the time when it was asked for so long ago. */
+#define CLOCK_NS TT_NS_PER_S
 /* Buffers that grew beyond this are given back. */
 #define KEEP_BYTES (1024 * 1024)
 /* So many batches in one send mean that more are on their way. */
@@ -27,9 +29,40 @@ void tt_line_push_locked(tt_line *l, const tt_cache_shape *shape, tt_ticket *tic
     ticket->slot = l->tail++;
 }
 
+static bool has_marks(const tt_batch *batch)
+{
+    for (int i = 0; i < batch->n && i < TT_BATCH_MAX; i++)
+        if (batch->cmds[i].kind == TT_CMD_MARK)
+            return true;
+    return false;
+}
+
+tt_cache_dress tt_line_dress_locked(tt_line *l, const tt_batch *batch)
+{
+    const tt_cache_peer *peer = tt_cache_peer_of(l->conn);
+    uint64_t now_ms = has_marks(batch) ? tt_cache_clock_ms(l->conn, tt_line_now_ns(l)) : 0;
+
+    return (tt_cache_dress){tt_str_c(peer->sha), peer->epoch, now_ms};
+}
+
+/* Clocks drift apart, and are set. */
+static void ask_time_locked(tt_line *l, tt_cache_shape *shape)
+{
+    int64_t now = shape->n_marks ? tt_line_now_ns(l) : 0;
+
+    if (!shape->n_marks || now - l->asked_ns < CLOCK_NS)
+        return;
+    tt_cache_command(&l->queued, (tt_str[]){TT_STR("TIME")}, 1);
+    shape->time = !l->queued.failed;
+    if (shape->time)
+        l->asked_ns = now;
+    l->queued.failed = false;
+}
+
 /* 0, TT_E_BUSY, TT_E_NOMEM, TT_E_ARGUMENT: then nothing has changed. */
 static int push_batch_locked(tt_line *l, const tt_batch *batch, tt_str load, tt_ticket *ticket)
 {
+    tt_cache_dress dress = tt_line_dress_locked(l, batch);
     size_t before = l->queued.n;
     tt_cache_shape shape;
     int rc = 0;
@@ -38,8 +71,7 @@ static int push_batch_locked(tt_line *l, const tt_batch *batch, tt_str load, tt_
         return TT_E_BUSY;
     if (load.n)
         tt_cache_command(&l->queued, (tt_str[]){TT_STR("SCRIPT"), TT_STR("LOAD"), load}, 3);
-    if (!tt_cache_format(batch, tt_str_c(tt_cache_peer_of(l->conn)->sha),
-                         &tt_cache_peer_of(l->conn)->epoch, &l->queued, &shape))
+    if (!tt_cache_format(batch, &dress, &l->queued, &shape))
         rc = l->queued.failed ? TT_E_NOMEM : TT_E_ARGUMENT;
     if (rc) {
         l->queued.n = before;
@@ -47,6 +79,7 @@ static int push_batch_locked(tt_line *l, const tt_batch *batch, tt_str load, tt_
         return rc;
     }
     shape.load = load.n > 0;
+    ask_time_locked(l, &shape);
     tt_line_push_locked(l, &shape, ticket);
     return 0;
 }
@@ -231,7 +264,7 @@ int tt_line_open(tt_line *l, int64_t deadline_ns, tt_error *err)
     l->connecting = false;
     l->conn = conn;
     l->opened += conn != NULL;
-    l->heard_ns = tt_line_now_ns(l);
+    l->heard_ns = l->asked_ns = tt_line_now_ns(l);
     TT_ASSERT(!l->held && l->head == l->tail);
     atomic_store_explicit(&l->up, conn != NULL, memory_order_relaxed);
     pthread_mutex_unlock(&l->mu);

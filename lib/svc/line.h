@@ -91,6 +91,7 @@ typedef struct tt_line {
     tt_buf queued; /* bytes of the slots sent..tail */
     size_t posted_bytes;
     int64_t heard_ns; /* when the connection last gave a byte, or was idle */
+    int64_t asked_ns; /* when it was last asked for the time */
 
     /* the holder's */
     tt_buf wire; /* bytes being sent, from `wired` on */
@@ -153,6 +154,8 @@ static inline bool tt_line_unsent(const tt_line *l)
     return l->wired < l->wire.n;
 }
 
+/* What the connection adds to `batch`. */
+tt_cache_dress tt_line_dress_locked(tt_line *l, const tt_batch *batch);
 /* A slot for `ticket`; its bytes are at the end of `queued` already. */
 void tt_line_push_locked(tt_line *l, const tt_cache_shape *shape, tt_ticket *ticket);
 /* For the holder: what is queued becomes what is being sent, if that is through. */

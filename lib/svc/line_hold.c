@@ -144,11 +144,21 @@ void tt_line_leave_locked(tt_line *l, tt_ticket *list, const tt_ticket *mine)
     tt_line_deliver(l, list, mine, heir);
 }
 
+/* The answers of a batch are complete: what the connection has to say of them. */
+static void finish_answers(tt_line *l, const tt_cache_shape *shape, tt_answers *out)
+{
+    if (shape->time)
+        tt_cache_clock_told(l->conn, tt_line_now_ns(l));
+    if (!out)
+        return;
+    out->epoch = tt_cache_peer_of(l->conn)->epoch;
+    out->now_ms = shape->n_marks ? tt_cache_clock_ms(l->conn, tt_line_now_ns(l)) : 0;
+}
+
 /* Parse what came. The finished go to *list, in order; false: broken. */
 static bool parse(tt_line *l, uint64_t head, uint64_t sent, tt_ticket **list, uint64_t *n)
 {
     tt_cache_reader *reader = tt_cache_reader_of(l->conn);
-    const tt_epoch *epoch = &tt_cache_peer_of(l->conn)->epoch;
 
     tt_cache_reader_limit(reader, atomic_load_explicit(&l->reply_bytes_max, memory_order_relaxed));
     for (; head != sent; head++, (*n)++) {
@@ -158,12 +168,11 @@ static bool parse(tt_line *l, uint64_t head, uint64_t sent, tt_ticket **list, ui
 
         if (got <= 0)
             return got == 0;
+        finish_answers(l, &slot->shape, t ? t->out : NULL);
         if (!t)
             continue;
         t->complete = true;
         t->noscript = tt_cache_noscript(reader);
-        if (t->out)
-            t->out->epoch = *epoch;
         t->next = NULL;
         *list = t;
         list = &t->next;

@@ -80,14 +80,17 @@ static tt_post *post_new(tt_line *l, tt_cache_done *done, void *done_ctx)
 
 int tt_line_post(tt_line *l, const tt_batch *batch, tt_cache_done *done, void *done_ctx)
 {
-    tt_cache_peer peer;
+    char sha[TT_CACHE_SHA_CHARS + 1] = "";
+    tt_cache_dress dress;
     uint64_t opened = 0;
     tt_post *post;
     int rc = 0;
 
     pthread_mutex_lock(&l->mu);
     if (l->conn) {
-        peer = *tt_cache_peer_of(l->conn);
+        dress = tt_line_dress_locked(l, batch);
+        memcpy(sha, dress.sha.p, dress.sha.n);
+        dress.sha.p = sha;
         opened = l->opened;
     }
     pthread_mutex_unlock(&l->mu);
@@ -97,7 +100,7 @@ int tt_line_post(tt_line *l, const tt_batch *batch, tt_cache_done *done, void *d
     if (!post)
         return TT_E_NOMEM;
     post->opened = opened;
-    if (!tt_cache_format(batch, tt_str_c(peer.sha), &peer.epoch, &post->bytes, &post->shape))
+    if (!tt_cache_format(batch, &dress, &post->bytes, &post->shape))
         rc = post->bytes.failed ? TT_E_NOMEM : TT_E_ARGUMENT;
     if (!rc)
         rc = submit(l, post, TT_STR(""));

@@ -132,16 +132,17 @@ typedef struct asked {
 static void put_tag(tt_writer *w, tt_str name, const tt_reply *r, asked *a)
 {
     tt_tag tag;
-    bool there = r->kind == TT_REPLY_TEXT && tt_tag_parse(r->text, &tag) == TT_TAG_VALID;
+    bool text = r->kind == TT_REPLY_TEXT;
+    bool there = text && tt_tag_parse(r->text, &tag) == TT_TAG_VALID;
 
     tt_write_begin(w, NULL, '{');
     tt_write_text(w, "tag", name);
-    if (!there) {
-        a->missing = true;
-        tt_write_text(w, "state", TT_STR("absent: its history is unknown"));
-    } else if (tag.marks.n) {
+    if (text && tag.marks.n) { /* also where there is no tag */
         a->marked = true;
         tt_write_text(w, "state", TT_STR("a write is pending"));
+    } else if (!there) {
+        a->missing = true;
+        tt_write_text(w, "state", TT_STR("absent: its history is unknown"));
     } else if (tt_barrier_parse(tag.barrier).p) {
         tt_write_text(w, "state", TT_STR("its history is unknown"));
     } else {

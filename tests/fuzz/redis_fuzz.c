@@ -1,7 +1,7 @@
 /* Any bytes from a server: batches of one shape are read until the bytes end or the reader refuses
  * them. However the bytes are cut into pieces, the outcome is the same; and so it is, but for the
- * texts, for callers that have left. The first three bytes: GETs, other commands, size of a piece.
- */
+ * texts, for callers that have left. The first three bytes: GETs and marks; scripts, and whether a
+ * script is loaded before and the time asked after; size of a piece. */
 #include "fuzz/fuzz.h"
 
 #include "drv/cache.h"
@@ -39,6 +39,7 @@ static int read_all(const tt_cache_shape *shape, const uint8_t *data, size_t siz
         tt_cache_feed(r, data + at, TT_MIN(piece, size - at));
         while ((*got = tt_cache_next(r, shape, wanted ? &a : NULL)) > 0) {
             complete++;
+            tt_buf_put_u64(text, tt_cache_time_ms(r));
             if (wanted)
                 render(&a, text);
         }
@@ -59,8 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     shape.n_gets = data[0] & 7;
-    shape.n = (unsigned char)(shape.n_gets + (data[1] & 7));
+    shape.n_marks = data[0] >> 3 & 7;
+    shape.n = (unsigned char)(shape.n_gets + shape.n_marks + (data[1] & 7));
     shape.load = data[1] >> 7;
+    shape.time = data[1] >> 6 & 1;
     for (int i = 0; i < shape.n; i++)
         shape.place[i] = (unsigned char)(shape.n - 1 - i);
     if (!shape.n)

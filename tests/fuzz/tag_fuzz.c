@@ -18,11 +18,17 @@ static void check_tag(tt_str text)
     tt_mark mark;
     tt_tag tag;
 
-    if (tt_tag_parse_reply(text, &tag, &now_ms) != TT_TAG_VALID)
+    switch (tt_tag_parse_reply(text, &tag, &now_ms)) {
+    case TT_TAG_NEWER:
         return;
-    within(text, tag.version);
-    within(text, tag.epoch);
-    within(text, tag.barrier);
+    case TT_TAG_VALID:
+        within(text, tag.version);
+        within(text, tag.epoch);
+        within(text, tag.barrier);
+        break;
+    case TT_TAG_ABSENT:
+        break;
+    }
     within(text, tag.marks);
     while (tt_mark_next(&tag.marks, &mark))
         within(text, mark.server);

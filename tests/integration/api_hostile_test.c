@@ -415,6 +415,10 @@ START_TEST(garbage_in_tags)
         "L1 0123456789abcdef 02 ",
         "T1 0123456789abcdef 0123456789abcdef0123456789abcdef P",
         "\x00\xff\n\r",
+        " 0123456789abcdef,1,x,1", /* what a dead writer leaves where there was no tag */
+        " 0123456789abcdef,1,x,1 fedcba9876543210,2,x,1",
+        " 0123456789abcdef,1,x,1 junk",
+        " 0123456789abcdef,1,x,",
     };
     scene s;
 
@@ -460,6 +464,21 @@ START_TEST(garbage_in_barriers)
 }
 END_TEST
 
+/* Marks that were left at it may take a moment to be withdrawn. */
+static void expect_left_alone(scene *s, const char *text)
+{
+    for (int i = 0;; i++) {
+        redisReply *r = say(s, "GET %s", s->tag, NULL, 0);
+        bool same = strcmp(r->str, text) == 0;
+
+        ck_assert_msg(same || i < MENDS_MS / 10, "%s", r->str);
+        freeReplyObject(r);
+        if (same)
+            return;
+        pause_ms(10);
+    }
+}
+
 /* A tag, or the term, of a later version of the protocol: reads go around the cache, writes are
  * refused before anything is sent; with the key gone all is well again. */
 START_TEST(later_protocol)
@@ -479,12 +498,8 @@ START_TEST(later_protocol)
     EXPECT(
         tt_query_write(s.c, NULL, "UPDATE items SET v = v WHERE id = 2", NULL, 0, NULL, NULL, &err),
         _i == 1 ? 0 : TT_E_CACHE_UNAVAILABLE);
-    if (_i == 1) {
-        redisReply *r = say(&s, "GET %s", s.tag, NULL, 0);
-
-        ck_assert_str_eq(r->str, text); /* left alone */
-        freeReplyObject(r);
-    }
+    if (_i == 1)
+        expect_left_alone(&s, text);
     freeReplyObject(say(&s, "DEL %s", key_of(&s, _i), NULL, 0));
     expect_mends(&s, "after the later protocol");
     expect_writes(&s, "after the later protocol");

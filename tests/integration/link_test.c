@@ -54,6 +54,14 @@ static tt_cmd script(const char *verb, const char *key, tt_str arg)
         .kind = TT_CMD_SCRIPT, .key = tt_str_c(key), .args = {tt_str_c(verb), arg}, .n_args = 2};
 }
 
+static tt_cmd mark(const char *key, const char *nonce)
+{
+    return (tt_cmd){.kind = TT_CMD_MARK,
+                    .key = tt_str_c(key),
+                    .args = {tt_str_c(nonce), TT_STR("30000"), TT_STR("server"), TT_STR("7")},
+                    .n_args = 4};
+}
+
 static int call(tt_link_set *s, tt_cmd *cmds, int n, int64_t ms, tt_answers *out)
 {
     return tt_link_call(s, &(tt_batch){cmds, n}, in_ms(ms), out);
@@ -64,6 +72,35 @@ static void check_text(const tt_reply *r, const char *expected)
     ck_assert_int_eq(r->kind, TT_REPLY_TEXT);
     ck_assert_uint_eq(r->text.n, strlen(expected));
     ck_assert_mem_eq(r->text.p, expected, r->text.n);
+}
+
+/* `before`, then marks of the nonces, all with deadlines 30 s from about now. */
+static void check_marks(const tt_answers *a, int i, const char *before, const char *nonces)
+{
+    tt_str text = a->replies[i].text;
+    size_t n = strlen(before);
+    uint64_t deadline_ms;
+
+    ck_assert_int_eq(a->replies[i].kind, TT_REPLY_TEXT);
+    ck_assert_uint_ge(text.n, n);
+    ck_assert_mem_eq(text.p, before, n);
+    text = tt_str_n(text.p + n, text.n - n);
+    for (; *nonces; nonces++) {
+        tt_str word;
+
+        ck_assert_uint_eq(tt_str_cut(&text, ' ').n, 0);
+        word = tt_str_n(text.p, text.n);
+        word = tt_str_cut(&word, ' ');
+        text = tt_str_n(text.p + word.n, text.n - word.n);
+        ck_assert(tt_str_eq(tt_str_cut(&word, ','), tt_str_n(nonces, 1)));
+        ck_assert(tt_str_u64(tt_str_cut(&word, ','), &deadline_ms));
+        ck_assert(tt_str_eq(word, TT_STR("server,7")));
+        ck_assert_uint_ge(deadline_ms, a->now_ms + 25000);
+        ck_assert_uint_le(deadline_ms, a->now_ms + 30100);
+    }
+    ck_assert_uint_eq(text.n, 0);
+    ck_assert_uint_ge(a->now_ms + 100, (uint64_t)tt_clock_system.realtime_ms(NULL));
+    ck_assert_uint_le(a->now_ms, (uint64_t)tt_clock_system.realtime_ms(NULL) + 100);
 }
 
 static void setup(void)
@@ -126,6 +163,72 @@ START_TEST(a_lost_script_is_loaded_again)
     ck_assert_int_eq(tt_link_post(s, &(tt_batch){&c, 1}, NULL, NULL), 0);
     ck_assert(tt_link_drain(s, in_ms(2000)));
     ck_assert_int_eq(redis_do(&redis, "EXISTS x"), 1);
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+START_TEST(a_mark_ends_expiry_and_is_seen)
+{
+    tt_link_set *s = new_set(&(tt_link_options){0});
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd cmds[] = {mark("t", "a"), get("k"), mark("u", "a"), script("echo", "x", TT_STR("1"))};
+
+    (void)redis_do(&redis, "SET t tag PX 100000");
+    for (int round = 0; round < 3; round++) {
+        cmds[0] = mark("t", round == 0 ? "a" : round == 1 ? "b" : "c");
+        ck_assert_int_eq(call(s, cmds, 4, 2000, &a), 0);
+        check_marks(&a, 0, "tag", round == 0 ? "a" : round == 1 ? "ab" : "abc");
+        check_marks(&a, 2, "", round == 0 ? "a" : round == 1 ? "aa" : "aaa");
+        ck_assert_int_eq(a.replies[1].kind, TT_REPLY_NIL);
+        check_text(&a.replies[3], "x=1");
+        ck_assert_int_eq(redis_do(&redis, "PTTL t"), -1);
+        sleep_ms(round == 1 ? 1100 : 0); /* the next asks for the time */
+    }
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+START_TEST(a_mark_is_refused_and_the_rest_is_not)
+{
+    tt_link_set *s = new_set(&(tt_link_options){0});
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd cmds[] = {mark("list", "a"), mark("t", "a"), get("k"), script("echo", "x", TT_STR("1"))};
+
+    (void)redis_do(&redis, "LPUSH list a");
+    ck_assert_int_eq(call(s, cmds, 4, 2000, &a), 0);
+    ck_assert_int_eq(a.replies[0].kind, TT_REPLY_ERROR);
+    ck_assert(tt_str_has_prefix(a.replies[0].text, TT_STR("WRONGTYPE")));
+    check_marks(&a, 1, "", "a");
+    check_text(&a.replies[3], "x=1");
+    (void)redis_do(&redis, "CONFIG SET maxmemory 1");
+    ck_assert_int_eq(call(s, cmds, 4, 2000, &a), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(a.replies[i].kind, TT_REPLY_ERROR);
+        ck_assert(tt_str_has_prefix(a.replies[i].text, TT_STR("OOM")));
+    }
+    ck_assert_int_eq(a.replies[2].kind, TT_REPLY_NIL);
+    check_text(&a.replies[3], "x=1");
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+/* The whole batch is sent again. */
+START_TEST(a_lost_script_repeats_the_marks_beside_it)
+{
+    tt_link_set *s = new_set(&(tt_link_options){0});
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd cmds[] = {script("echo", "x", TT_STR("1")), mark("t", "a"), get("k")};
+
+    ck_assert_int_eq(tt_link_open(s, in_ms(2000), NULL), 0);
+    (void)redis_do(&redis, "SCRIPT FLUSH");
+    sleep_ms(1100); /* with the time as well */
+    ck_assert_int_eq(call(s, cmds, 3, 2000, &a), 0);
+    check_text(&a.replies[0], "x=1");
+    check_marks(&a, 1, "", "aa");
+    ck_assert_int_eq(a.replies[2].kind, TT_REPLY_NIL);
     tt_buf_free(&a.bytes);
     tt_link_set_free(s, false);
 }
@@ -450,8 +553,12 @@ static bool starts_with(const tt_reply *r, const char *key)
 /* NOSCRIPT twice in a row is possible under a flood of SCRIPT FLUSH. */
 static bool plausible(const tt_cmd *c, const tt_reply *r, const char *key)
 {
+    if (c->kind == TT_CMD_MARK)
+        return starts_with(r, key) || (r->kind == TT_REPLY_TEXT && r->text.p[0] == ' ');
     if (r->kind == TT_REPLY_NIL)
         return c->kind == TT_CMD_GET;
+    if (r->kind == TT_REPLY_TEXT && r->text.n && r->text.p[0] == ' ')
+        return c->kind == TT_CMD_GET; /* marks alone */
     if (r->kind == TT_REPLY_ERROR)
         return c->kind == TT_CMD_SCRIPT && memcmp(r->text.p, "NOSCRIPT", 8) == 0;
     return starts_with(r, key);
@@ -528,6 +635,8 @@ static void *storm_thread(void *arg)
                            (unsigned long long)(tt_splitmix64(&rng) % 200));
             cmds[i] = (random >> (8 + i) & 1) ? get(keys[i]) : script("echo", keys[i], TT_STR("1"));
         }
+        if ((random >> 40) % 8 == 0)
+            cmds[n - 1] = mark(keys[n - 1], "nonce");
         if ((random >> 16) % 4 == 0)
             cmds[0] =
                 script("set", keys[0], tt_str_n(value, make_value(value, keys[0], random >> 20)));
@@ -633,6 +742,9 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_call_opens_asks_and_knows_the_node);
     tcase_add_test(t, a_lost_script_is_loaded_again);
+    tcase_add_test(t, a_mark_ends_expiry_and_is_seen);
+    tcase_add_test(t, a_mark_is_refused_and_the_rest_is_not);
+    tcase_add_test(t, a_lost_script_repeats_the_marks_beside_it);
     tcase_add_test(t, errors_of_the_server_are_answers);
     tcase_add_test(t, who_may_not_enter_is_told);
     tcase_add_test(t, a_node_that_is_no_master_is_refused);

@@ -242,7 +242,7 @@ static bool is_marked(redisContext *c, const char *key)
     redisReply *reply = redisCommand(c, "GET %s", key);
     tt_tag tag;
     bool marked = reply && reply->type == REDIS_REPLY_STRING &&
-                  tt_tag_parse(tt_str_n(reply->str, reply->len), &tag) == TT_TAG_VALID &&
+                  tt_tag_parse(tt_str_n(reply->str, reply->len), &tag) != TT_TAG_NEWER &&
                   tag.marks.n > 0;
 
     if (reply)

@@ -40,11 +40,17 @@ static void nap_us(int us)
     (void)nanosleep(&(struct timespec){0, us * 1000L}, NULL);
 }
 
-static bool is_verb(const tt_batch *batch, const char *verb)
+/* Of the last command. */
+static bool is_mark(const tt_batch *batch)
+{
+    return batch->cmds[batch->n - 1].kind == TT_CMD_MARK;
+}
+
+static bool is_bump(const tt_batch *batch)
 {
     const tt_cmd *last = &batch->cmds[batch->n - 1];
 
-    return last->kind == TT_CMD_SCRIPT && tt_str_eq(last->args[0], tt_str_c(verb));
+    return last->kind == TT_CMD_SCRIPT && tt_str_eq(last->args[0], TT_STR("bump"));
 }
 
 /* ---- the seams ---------------------------------------------------------------------------------
@@ -53,7 +59,7 @@ static bool is_verb(const tt_batch *batch, const char *verb)
 static int cache_call(void *ctx, const tt_batch *batch, int64_t deadline_ns, tt_answers *out)
 {
     bool armed = atomic_load(&victim.armed);
-    bool mark = armed && is_verb(batch, "mark"), bump = armed && is_verb(batch, "bump");
+    bool mark = armed && is_mark(batch), bump = armed && is_bump(batch);
     int rc;
 
     (void)ctx;

@@ -71,6 +71,7 @@ static void link_opened(sim *s, void *what, uint64_t node)
     l->node = (int)node;
     l->clients = r->clients;
     l->epoch = redis_epoch(s, r);
+    l->clock_off_ms = sim_below(s, 5) - 2;
     if (p->grace.opened < 0 && sim_broken(s, MUT_GRACE_FIRST)) {
         tt_grace_opened(&p->grace, (int)node, l->epoch, s->now);
         p->grace.since_ns = s->now - p->grace.grace_ns;
@@ -96,7 +97,7 @@ typedef struct batch {
     uint64_t n_what;
     rlink link;
     tt_cmd *cmds;
-    int n, at;
+    int n, at, step; /* step: of the mark that is being made */
     int order[TT_BATCH_MAX];
     bool reply_lost, half;
     tt_str token; /* mutant: what the lease's token was */
@@ -109,6 +110,14 @@ static bool is_exempt(const sim *s, op_kind kind)
            (kind == OP_WRITE && sim_broken(s, MUT_GRACE_WRITERS));
 }
 
+/* What a process takes for the clock of the node that it is connected to. */
+static uint64_t clock_ms(const batch *b)
+{
+    const sim *s = b->p->s;
+
+    return (uint64_t)(redis_now_ms(s, &s->redis[b->link.node]) + b->link.clock_off_ms);
+}
+
 static void answered(sim *s, void *what, uint64_t ok)
 {
     batch *b = what;
@@ -117,6 +126,7 @@ static void answered(sim *s, void *what, uint64_t ok)
     if (p->dead)
         return;
     b->answers->ok = ok && !p->partitioned;
+    b->answers->now_ms = clock_ms(b);
     if (!b->answers->ok) {
         sim_count(s, EV_BATCH_LOST);
         if (p->link.open && p->link.clients == b->link.clients && p->link.node == b->link.node)
@@ -144,6 +154,25 @@ static void break_lease(batch *b)
     r->text.p = mine;
 }
 
+/* The next command, or a part of it; is it complete? */
+static bool run_command(batch *b)
+{
+    static const tt_reply readonly = {TT_REPLY_ERROR, {"READONLY", 8}};
+    sim *s = b->p->s;
+    rnode *r = &s->redis[b->link.node];
+    int i = b->order[b->at];
+    const tt_cmd *cmd = &b->cmds[i];
+    tt_reply *reply = &b->answers->replies[i];
+
+    if (cmd->kind == TT_CMD_MARK) {
+        redis_mark(s, r, cmd, b->step, reply);
+        b->step = (b->step + 1) % 3;
+        return b->step == 0;
+    }
+    *reply = r->master || cmd->kind == TT_CMD_GET ? redis_run(s, r, cmd, b->link.epoch) : readonly;
+    return true;
+}
+
 static void run_batch(sim *s, void *what, uint64_t n)
 {
     batch *b = what;
@@ -155,17 +184,20 @@ static void run_batch(sim *s, void *what, uint64_t n)
         return;
     }
     while (b->at < b->n) {
-        int i = b->order[b->at++];
+        bool complete = run_command(b);
 
-        b->answers->replies[i] = r->master || b->cmds[i].kind == TT_CMD_GET
-                                     ? redis_run(s, r, &b->cmds[i], b->link.epoch)
-                                     : (tt_reply){TT_REPLY_ERROR, TT_STR("READONLY")};
+        b->at += complete;
         if (b->half && b->at < b->n && sim_chance(s, 500)) {
             sim_count(s, EV_BATCH_HALF_DONE);
             sim_in(s, s->sc.timeout_ns / 4, answered, b, false);
             return;
         }
-        if (s->sc.split && b->at < b->n) {
+        if (!complete && sim_chance(s, 100)) {
+            sim_count(s, EV_MARK_INTERRUPTED);
+            sim_in(s, sim_delay(s, s->sc.delay_ns), run_batch, b, 0);
+            return;
+        }
+        if (complete && s->sc.split && b->at < b->n) {
             sim_in(s, sim_delay(s, s->sc.delay_ns / 4), run_batch, b, 0);
             return;
         }
@@ -174,6 +206,20 @@ static void run_batch(sim *s, void *what, uint64_t n)
     break_lease(b);
     sim_in(s, b->reply_lost ? s->sc.timeout_ns / 4 : sim_delay(s, s->sc.delay_ns), answered, b,
            !b->reply_lost);
+}
+
+/* The timeout of a mark becomes its deadline when it is sent. */
+static void set_deadline(batch *b, tt_cmd *cmd)
+{
+    tt_number text;
+    uint64_t timeout_ms;
+
+    if (cmd->kind != TT_CMD_MARK)
+        return;
+    if (!tt_str_u64(cmd->args[1], &timeout_ms))
+        abort();
+    cmd->args[1] = tt_number_text(&text, (int64_t)(clock_ms(b) + timeout_ms));
+    cmd->args[1].p = sim_copy(b->p->s, cmd->args[1]);
 }
 
 static void copy_batch(batch *b, const tt_batch *from)
@@ -188,6 +234,7 @@ static void copy_batch(batch *b, const tt_batch *from)
         for (int k = 0; k < from->cmds[i].n_args; k++)
             b->cmds[i].args[k] =
                 tt_str_n(sim_copy(s, from->cmds[i].args[k]), from->cmds[i].args[k].n);
+        set_deadline(b, &b->cmds[i]);
         b->order[i] = i;
     }
     /* On several nodes the commands of a batch come in any order. */

@@ -69,6 +69,17 @@ static void set(sim *s, rnode *r, tt_str name, tt_str value, int64_t expires_ms)
     k->expires_ms = expires_ms;
 }
 
+/* Somebody else's value takes the place of the key. */
+void redis_spoil(sim *s, rnode *r, int i)
+{
+    static char other[] = "somebody else's";
+
+    r->data.keys[i].value = other;
+    r->data.keys[i].n = sizeof(other) - 1;
+    sim_count(s, EV_TAG_SPOILED);
+    sim_trace(s, "redis%d  %s is spoiled", (int)(r - s->redis), r->data.keys[i].name);
+}
+
 /* ---- the script --------------------------------------------------------------------------------
  */
 
@@ -220,6 +231,36 @@ static tt_reply run_script(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch)
     return take_reply(s, l);
 }
 
+void redis_mark(sim *s, rnode *r, const tt_cmd *cmd, int step, tt_reply *reply)
+{
+    const rkey *k = find(s, r, cmd->key);
+    tt_buf text = tt_buf_init(&tt_allocator_libc);
+    uint64_t deadline_ms;
+
+    if (step == 0)
+        *reply = (tt_reply){TT_REPLY_NONE, {NULL, 0}};
+    if (!r->master && step < 2)
+        *reply = (tt_reply){TT_REPLY_ERROR, TT_STR("READONLY")};
+    if (reply->kind == TT_REPLY_ERROR)
+        return;
+    if (step == 0) {
+        if (!tt_str_u64(cmd->args[1], &deadline_ms))
+            abort();
+        if (k)
+            tt_buf_put(&text, k->value, k->n);
+        tt_mark_write(cmd->args[0], deadline_ms, cmd->args[2], cmd->args[3], &text);
+        set(s, r, cmd->key, tt_buf_str(&text), k ? k->expires_ms : 0);
+        tt_buf_free(&text);
+    } else if (step == 1 && k) {
+        set(s, r, cmd->key, tt_str_n(k->value, k->n), 0);
+    } else if (step == 2) {
+        *reply =
+            k ? (tt_reply){TT_REPLY_TEXT, {k->value, k->n}} : (tt_reply){TT_REPLY_NIL, {NULL, 0}};
+        sim_trace(s, "redis%d  %.*s mark %.*s -> %.*s", (int)(r - s->redis), (int)cmd->key.n,
+                  cmd->key.p, 8, cmd->args[0].p, (int)reply->text.n, reply->text.p);
+    }
+}
+
 tt_reply redis_run(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch)
 {
     tt_cmd mine = *cmd;
@@ -338,8 +379,12 @@ bool redis_has_marks(sim *s)
         rkey *k = find(s, &s->redis[node], tt_str_c(name));
         tt_tag tag;
 
-        if (k && tt_tag_parse(tt_str_n(k->value, k->n), &tag) == TT_TAG_VALID &&
-            tt_tag_of_epoch(&tag, epoch) && tag.marks.n)
+        tt_tag_kind kind;
+
+        if (!k)
+            continue;
+        kind = tt_tag_parse(tt_str_n(k->value, k->n), &tag);
+        if (tag.marks.n && (kind == TT_TAG_ABSENT || tt_tag_of_epoch(&tag, epoch)))
             return true;
     }
     return false;
@@ -349,15 +394,12 @@ static bool is_marked(const rnode *r, int row, const tt_nonce *nonce)
 {
     char name[] = {'g', (char)('0' + row), 0};
     const rkey *k = redis_find(r, tt_str_c(name));
-    tt_mark mark;
     tt_tag tag;
 
-    if (!k || tt_tag_parse(tt_str_n(k->value, k->n), &tag) != TT_TAG_VALID)
+    if (!k)
         return false;
-    while (tt_mark_next(&tag.marks, &mark))
-        if (tt_str_eq(mark.nonce, tt_nonce_str(nonce)))
-            return true;
-    return false;
+    (void)tt_tag_parse(tt_str_n(k->value, k->n), &tag);
+    return tt_tag_has_mark(&tag, tt_nonce_str(nonce));
 }
 
 void redis_note_lost_marks(sim *s, int node)
@@ -367,6 +409,8 @@ void redis_note_lost_marks(sim *s, int node)
     for (int i = 0; i < s->n_writes; i++) {
         wrote *w = &s->writes[i];
 
+        if (w->redis_losses == s->redis_losses)
+            continue; /* nothing was lost since it began: the mark must be there */
         if (w->done || (w->call->u.write.phase < TT_WRITE_MARK && !w->finished))
             continue;
         for (int r = 0; r < ROWS; r++)

@@ -46,6 +46,10 @@ static void evict(sim *s)
         if (!r->data.keys[i].expires_ms &&
             !(sim_broken(s, MUT_MARK_EVICTED) && r->data.keys[i].name[0] == 'g'))
             continue;
+        if (r->data.keys[i].name[0] == 'g' && sim_chance(s, 100)) {
+            redis_spoil(s, r, i);
+            return;
+        }
         if (r->data.keys[i].name[0] == 'g')
             sim_count(s, EV_TAG_EVICTED);
         sim_trace(s, "redis%d  evicts %s", (int)(r - s->redis), r->data.keys[i].name);

@@ -127,6 +127,8 @@ typedef struct scenario {
     X(PARTITION)                                                                                   \
     X(SENTINELS_CUT_OFF)                                                                           \
     X(TAG_EVICTED)                                                                                 \
+    X(TAG_SPOILED)                                                                                 \
+    X(MARK_INTERRUPTED)                                                                            \
     X(REDIS_FLUSHED)                                                                               \
     X(REDIS_RESTARTED)                                                                             \
     X(REDIS_FAILOVER)                                                                              \
@@ -249,6 +251,7 @@ typedef struct rlink {
     bool open, opening;
     int node, clients;
     tt_epoch epoch;
+    int64_t clock_off_ms; /* what is taken for the node's clock is off by so much */
     int64_t arrive_ns[2]; /* per connection, messages keep their order */
 } rlink;
 
@@ -434,6 +437,9 @@ void redis_setup(sim *s);
 tt_epoch redis_epoch(const sim *s, const rnode *r);
 /* Run one command. The reply's text lives in the run's arena. */
 tt_reply redis_run(sim *s, rnode *r, const tt_cmd *cmd, tt_epoch epoch);
+/* A mark, whose args[1] is its deadline by now, is three commands: step 0, 1 and 2. */
+void redis_mark(sim *s, rnode *r, const tt_cmd *cmd, int step, tt_reply *reply);
+void redis_spoil(sim *s, rnode *r, int i);
 const rkey *redis_find(const rnode *r, tt_str name);
 int64_t redis_now_ms(const sim *s, const rnode *r);
 /* Something befell the node, or a writer: which writes have lost a mark by it? */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "core/tag.h"
 
 enum { BUCKETS = 256 };
 
@@ -273,11 +274,29 @@ static tt_reply take_reply(lua_redis *r, bool failed)
     return reply;
 }
 
+/* APPEND, PERSIST, GET. */
+static tt_reply append_mark(lua_redis *r, const tt_cmd *cmd)
+{
+    const item *found = lookup(r, cmd->key);
+    uint64_t timeout_ms;
+
+    if (!tt_str_u64(cmd->args[1], &timeout_ms))
+        return (tt_reply){TT_REPLY_ERROR, TT_STR("not formatted")};
+    tt_buf_clear(&r->reply);
+    if (found)
+        tt_buf_put_str(&r->reply, tt_buf_str(&found->value));
+    tt_mark_write(cmd->args[0], r->now_ms + timeout_ms, cmd->args[2], cmd->args[3], &r->reply);
+    set(r, cmd->key, tt_buf_str(&r->reply), 0);
+    return (tt_reply){TT_REPLY_TEXT, tt_buf_str(&r->reply)};
+}
+
 tt_reply lua_redis_run(lua_redis *r, const tt_cmd *cmd, tt_str epoch)
 {
     tt_str args[TT_BATCH_ARGS_MAX + 1];
     int n = 0;
 
+    if (cmd->kind == TT_CMD_MARK)
+        return append_mark(r, cmd);
     if (cmd->kind == TT_CMD_GET) {
         const item *found = lookup(r, cmd->key);
 

@@ -17,7 +17,7 @@ void lua_redis_free(lua_redis *r);
 
 /* Time stands still within a command. */
 void lua_redis_set_time(lua_redis *r, uint64_t now_ms);
-/* GET, or the script with `epoch` as ARGV[2]. The text is valid until the next call. */
+/* GET, a mark, or the script with `epoch` as ARGV[2]. The text is valid until the next call. */
 tt_reply lua_redis_run(lua_redis *r, const tt_cmd *cmd, tt_str epoch);
 /* The value at a key, and the last millisecond of its life (0: no end). NULL p: none. */
 tt_str lua_redis_get(lua_redis *r, tt_str key, uint64_t *expires_ms);

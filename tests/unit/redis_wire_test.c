@@ -25,7 +25,16 @@ static tt_cmd script(const char *key, const char *verb, const char *arg)
     return c;
 }
 
-static const tt_epoch epoch = {"0123456789abcdef"};
+static tt_cmd mark(const char *key, const char *timeout_ms)
+{
+    return (tt_cmd){.kind = TT_CMD_MARK,
+                    .key = tt_str_c(key),
+                    .n_args = 4,
+                    .args = {TT_STR("nonce"), tt_str_c(timeout_ms), TT_STR("server"), TT_STR("7")}};
+}
+
+static const tt_cache_dress dress = {
+    {SHA, sizeof(SHA) - 1}, {"0123456789abcdef"}, UINT64_C(1700000000000)};
 
 /* ---- bytes out ------------------------------------------------------------------------------ */
 
@@ -35,7 +44,7 @@ START_TEST(gets_become_one_mget_before_the_scripts)
     tt_buf out = tt_buf_init(&tt_allocator_libc);
     tt_cache_shape shape;
 
-    ck_assert(tt_cache_format(&(tt_batch){cmds, 4}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(tt_cache_format(&(tt_batch){cmds, 4}, &dress, &out, &shape));
     ck_assert_str_eq(
         tt_buf_cstr(&out),
         "*3\r\n$4\r\nMGET\r\n$2\r\nk1\r\n$0\r\n\r\n"
@@ -47,6 +56,30 @@ START_TEST(gets_become_one_mget_before_the_scripts)
     ck_assert_uint_eq(shape.n_gets, 2);
     ck_assert(!shape.load);
     ck_assert_mem_eq(shape.place, "\x01\x03\x00\x02", 4);
+    tt_buf_free(&out);
+}
+END_TEST
+
+START_TEST(a_mark_is_appended_then_kept_then_looked_at)
+{
+    tt_cmd cmds[] = {script("u", "see", NULL), mark("t", "30000"), get("k")};
+    tt_buf out = tt_buf_init(&tt_allocator_libc);
+    tt_cache_shape shape;
+
+    ck_assert(tt_cache_format(&(tt_batch){cmds, 3}, &dress, &out, &shape));
+    ck_assert_str_eq(tt_buf_cstr(&out),
+                     "*2\r\n$4\r\nMGET\r\n$1\r\nk\r\n"
+                     "*3\r\n$6\r\nAPPEND\r\n$1\r\nt\r\n"
+                     "$29\r\n nonce,1700000030000,server,7\r\n"
+                     "*2\r\n$7\r\nPERSIST\r\n$1\r\nt\r\n"
+                     "*2\r\n$3\r\nGET\r\n$1\r\nt\r\n"
+                     "*6\r\n$7\r\nEVALSHA\r\n$40\r\n" SHA
+                     "\r\n$1\r\n1\r\n$1\r\nu\r\n$3\r\nsee\r\n$16\r\n0123456789abcdef\r\n");
+    ck_assert_uint_eq(shape.n, 3);
+    ck_assert_uint_eq(shape.n_gets, 1);
+    ck_assert_uint_eq(shape.n_marks, 1);
+    ck_assert(!shape.load && !shape.time);
+    ck_assert_mem_eq(shape.place, "\x02\x01\x00", 3);
     tt_buf_free(&out);
 }
 END_TEST
@@ -63,8 +96,16 @@ START_TEST(the_largest_batch_fits_its_bound)
         for (int j = 0; j < TT_BATCH_ARGS_MAX; j++)
             cmds[i].args[j] = tt_str_n(NULL, 0);
     }
-    ck_assert(tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX}, &dress, &out, &shape));
     ck_assert_uint_eq(shape.n, TT_BATCH_MAX);
+    for (int i = 0; i < TT_BATCH_MAX; i++) {
+        cmds[i] = mark("", "18446744073709551615");
+        cmds[i].args[0] = cmds[i].args[2] = cmds[i].args[3] = tt_str_n(NULL, 0);
+    }
+    tt_buf_free(&out);
+    ck_assert(tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX}, &(tt_cache_dress){.now_ms = 0}, &out,
+                              &shape));
+    ck_assert_uint_eq(shape.n_marks, TT_BATCH_MAX);
     tt_buf_free(&out);
 }
 END_TEST
@@ -77,17 +118,21 @@ START_TEST(invalid_batches_write_nothing)
 
     for (int i = 0; i <= TT_BATCH_MAX; i++)
         cmds[i] = get("k");
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 0}, TT_STR(SHA), &epoch, &out, &shape));
-    ck_assert(
-        !tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX + 1}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 0}, &dress, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, TT_BATCH_MAX + 1}, &dress, &out, &shape));
     cmds[0] = script("k", "v", NULL);
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(""), &epoch, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &(tt_cache_dress){.now_ms = 1}, &out, &shape));
     cmds[0].n_args = TT_BATCH_ARGS_MAX + 1;
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &dress, &out, &shape));
     cmds[0].n_args = 0; /* no verb */
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &dress, &out, &shape));
     cmds[0].n_args = -1;
-    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, TT_STR(SHA), &epoch, &out, &shape));
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &dress, &out, &shape));
+    cmds[0] = mark("k", "1x");
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &dress, &out, &shape));
+    cmds[0] = mark("k", "1");
+    cmds[0].n_args = 3;
+    ck_assert(!tt_cache_format(&(tt_batch){cmds, 1}, &dress, &out, &shape));
     ck_assert_uint_eq(out.n, 0);
     ck_assert(!out.failed);
     tt_buf_free(&out);
@@ -171,6 +216,83 @@ START_TEST(replies_survive_every_cut)
     tt_buf_free(&text);
     tt_buf_free(&a.bytes);
     tt_cache_reader_free(r);
+}
+END_TEST
+
+/* A GET, two marks, a script, the time. */
+static const struct {
+    const char *bytes, *expected;
+    uint64_t time_ms;
+} marked[] = {
+    {"*1\r\n$1\r\nx\r\n:9\r\n:1\r\n$3\r\nT n\r\n:3\r\n:0\r\n$2\r\n m\r\n$2\r\nok\r\n"
+     "*2\r\n$10\r\n1700000000\r\n$6\r\n123999\r\n",
+     "=x;=T n;= m;=ok;", UINT64_C(1700000000123)},
+    /* of another type; dropped on the way; then of a short time */
+    {"*1\r\n$-1\r\n-WRONGTYPE a\r\n:0\r\n-WRONGTYPE b\r\n:3\r\n:0\r\n$-1\r\n$2\r\nok\r\n"
+     "*2\r\n$1\r\n0\r\n$1\r\n7\r\n",
+     "nil;!WRONGTYPE a;nil;=ok;", 0},
+    /* an error at each step */
+    {"-LOADING\r\n-OOM\r\n:1\r\n$3\r\nT n\r\n:1\r\n-ERR p\r\n$2\r\n m\r\n-NOSCRIPT\r\n-ERR t\r\n",
+     "!LOADING;!OOM;!ERR p;!NOSCRIPT;", 0},
+    {"*1\r\n$1\r\nx\r\n:1\r\n:1\r\n-ERR g\r\n-A\r\n-B\r\n-C\r\n+ok\r\n"
+     "*2\r\n$1\r\n1\r\n$7\r\n1000000\r\n",
+     "=x;!ERR g;!A;=ok;", 0},
+};
+
+START_TEST(marks_keep_in_step)
+{
+    static const tt_cache_shape shape = {
+        .n = 4, .n_gets = 1, .n_marks = 2, .time = true, .place = {0, 1, 2, 3}};
+    size_t n = strlen(marked[_i].bytes);
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cache_reader *r = tt_cache_reader_new(&tt_allocator_libc, MAX_BYTES);
+    tt_buf text = tt_buf_init(&tt_allocator_libc);
+
+    for (size_t cut = 0; cut <= n; cut++) {
+        ck_assert_int_eq(read_cut(r, &shape, &a, marked[_i].bytes, n, cut), 1);
+        ck_assert(a.ok && tt_cache_at_rest(r));
+        ck_assert_uint_eq(tt_cache_time_ms(r), marked[_i].time_ms);
+        tt_buf_clear(&text);
+        render(&a, &text);
+        ck_assert_str_eq(tt_buf_cstr(&text), marked[_i].expected);
+    }
+    tt_buf_free(&text);
+    tt_buf_free(&a.bytes);
+    tt_cache_reader_free(r);
+}
+END_TEST
+
+static const char *const hostile_marks[] = {
+    "*1\r\n", /* not a number at first */
+    "$1\r\na\r\n",
+    "$-1\r\n",
+    "+QUEUED\r\n",
+    ":1\r\n$1\r\n1\r\n",             /* nor then */
+    ":1\r\n:1\r\n*1\r\n$1\r\na\r\n", /* no text at last */
+    ":1\r\n:1\r\n$1\r\na\r\n*3\r\n", /* odd times */
+    ":1\r\n:1\r\n$1\r\na\r\n$1\r\n1\r\n",
+    ":1\r\n:1\r\n$1\r\na\r\n:1\r\n",
+    ":1\r\n:1\r\n$1\r\na\r\n*2\r\n$1\r\nx\r\n",
+    ":1\r\n:1\r\n$1\r\na\r\n*2\r\n$1\r\n1\r\n$-1\r\n",
+    ":1\r\n:1\r\n$1\r\na\r\n*2\r\n-ERR\r\n",
+    ":1\r\n:1\r\n$1\r\na\r\n*2\r\n*1\r\n",
+};
+
+START_TEST(hostile_marks_break_the_link)
+{
+    static const tt_cache_shape shape = {.n = 1, .n_marks = 1, .time = true};
+    size_t n = strlen(hostile_marks[_i]);
+
+    for (size_t cut = 0; cut <= n; cut++) {
+        tt_answers a = tt_answers_init(&tt_allocator_libc);
+        tt_cache_reader *r = tt_cache_reader_new(&tt_allocator_libc, MAX_BYTES);
+
+        ck_assert_int_eq(read_cut(r, &shape, &a, hostile_marks[_i], n, cut), -1);
+        ck_assert(!a.ok);
+        ck_assert_uint_eq(tt_cache_time_ms(r), 0);
+        tt_buf_free(&a.bytes);
+        tt_cache_reader_free(r);
+    }
 }
 END_TEST
 
@@ -454,9 +576,12 @@ int main(void)
     TCase *t = tcase_create("redis_wire");
 
     tcase_add_test(t, gets_become_one_mget_before_the_scripts);
+    tcase_add_test(t, a_mark_is_appended_then_kept_then_looked_at);
     tcase_add_test(t, the_largest_batch_fits_its_bound);
     tcase_add_test(t, invalid_batches_write_nothing);
     tcase_add_loop_test(t, replies_survive_every_cut, 0, (int)TT_COUNT(good));
+    tcase_add_loop_test(t, marks_keep_in_step, 0, (int)TT_COUNT(marked));
+    tcase_add_loop_test(t, hostile_marks_break_the_link, 0, (int)TT_COUNT(hostile_marks));
     tcase_add_test(t, places_are_those_of_the_batch);
     tcase_add_test(t, an_abandoned_batch_is_read_and_dropped);
     tcase_add_loop_test(t, hostile_bytes_break_the_link_and_nothing_else, 0,

@@ -176,6 +176,22 @@ static tt_str current(run *r, tt_str key)
     return since(r, start);
 }
 
+/* A position near the barrier of the tag at the key: another number of its last source. */
+static tt_str moved(run *r, tt_str key)
+{
+    size_t start = r->texts.n;
+    tt_str rest = lua_redis_get(r->lua, key, NULL), barrier;
+
+    for (int i = 0; i < 3; i++)
+        (void)tt_str_cut(&rest, ' ');
+    barrier = tt_str_cut(&rest, ' ');
+    while (barrier.n && barrier.p[barrier.n - 1] != ':')
+        barrier.n--;
+    tt_buf_put_str(&r->texts, barrier);
+    tt_buf_put_str(&r->texts, PICK(r, numbers));
+    return since(r, start);
+}
+
 /* What somebody else may have left at a key: something near a tag, or near what is there. */
 static tt_str planted(run *r, tt_str key)
 {
@@ -255,7 +271,7 @@ static int arguments(run *r, tt_str key, tt_str *a)
     case 5:
         a[n++] = PICK(r, versions);
         a[n++] = PICK(r, nonces);
-        a[n++] = position(r);
+        a[n++] = below(r, 3) ? position(r) : moved(r, key);
         a[n++] = ttl;
         break;
     case 6:
@@ -280,11 +296,18 @@ static int arguments(run *r, tt_str key, tt_str *a)
 static tt_cmd command(run *r)
 {
     static const char *const keys[KEYS] = {"key", "key2", ""};
-    tt_cmd cmd = {.kind = below(r, 8) ? TT_CMD_SCRIPT : TT_CMD_GET, .key = PICK(r, keys)};
+    static const tt_cmd_kind kinds[] = {TT_CMD_GET, TT_CMD_MARK};
+    tt_cmd cmd = {.kind = below(r, 6) ? TT_CMD_SCRIPT : kinds[below(r, 2)], .key = PICK(r, keys)};
 
     tt_buf_clear(&r->texts);
     if (cmd.kind == TT_CMD_SCRIPT)
         cmd.n_args = arguments(r, cmd.key, cmd.args);
+    if (cmd.kind == TT_CMD_MARK) {
+        cmd.args[cmd.n_args++] = PICK(r, nonces);
+        cmd.args[cmd.n_args++] = PICK(r, timeouts);
+        cmd.args[cmd.n_args++] = PICK(r, servers);
+        cmd.args[cmd.n_args++] = PICK(r, numbers);
+    }
     return cmd;
 }
 
@@ -405,27 +428,45 @@ END_TEST
 static const struct {
     const char *from, *to;
 } mutants[] = {
-    {"if a == 'P' or b == 'P' then", "if a == 'P' and b == 'P' then"},
-    {"if string.match(b, '^[^@]*') ~= term then", "if false then"},
-    {"if of ~= epoch then", "if false then"},
-    {"create(ARGV[3], 'P') -- rule ABSENT_IS_P", "create(ARGV[3], ARGV[5])"},
-    {"if version ~= ARGV[3] then -- rule RESOLVE_CAS", "if not version then"},
-    {"if not starts(get(), 'L1 ' .. ARGV[3] .. ' ') then", "if not get() then"},
-    {"if #a ~= #b then", "if false then"},
-    {"return before(a, b) and b or a\nend", "return a\nend"},
+    {"elseif barrier == 'P' or position == 'P' then",
+     "elseif barrier == 'P' and position == 'P' then"},
+    {"elseif string.match(position, '^[^@]*') ~= string.match(barrier, '^[^@]*') then",
+     "elseif false then"},
+    {"local ours = of == epoch", "local ours = version ~= nil"},
+    {"of, barrier = epoch, 'P' -- rule ABSENT_IS_P", "of, barrier = epoch, position"},
+    {"if not ours or version ~= ARGV[3] then -- rule RESOLVE_CAS", "if not ours then"},
+    {"if not mine then -- rule LEASE_OWN", "if not found then"},
+    {"and #n == #new_n and", "and"},
+    {"if new_n - n > 0 then", "if new_n - n < 0 then"},
+    {"and #n < 16 then", "then"},
+    {"if source and source == new_source and", "if source and new_source and"},
+    {"#m < #n or (#m == #n and before(m, n))", "before(m, n)"},
+    {"#m < #n or (#m == #n and before(m, n))", "#m < #n"},
     {"table.sort(sources, before)", ""},
     {"table.sort(sources, before)", "table.sort(sources)"},
-    {"if marks ~= '' or ttl_ms == '0' then", "if ttl_ms == '0' then"},
-    {"if marks ~= '' or ttl_ms == '0' then", "if marks ~= '' then"},
-    {"if not starts(mark, nonce .. ',') then", "if not starts(mark, nonce) then"},
-    {"and not starts(found, 'T1 ') then", "and false then"},
-    {"string.sub(found, 5 + #lease) == stamp", "starts(string.sub(found, 5 + #lease), stamp)"},
-    {"  unmark(ARGV[4])\n  local deadline", "  local deadline"},
-    {"  unmark(ARGV[4])\n  version = ARGV[3]", "  version = ARGV[3]"},
-    {"if not ours then\n    create(ARGV[4], '?')",
-     "if not ours then\n    create(ARGV[4], ARGV[5])"},
-    {"version, of, barrier = new_version, epoch, initial",
-     "version, of, barrier, marks = new_version, epoch, initial, ''"},
+    {"if marks ~= '' or ttl == '0' then", "if ttl == '0' then"},
+    {"if marks ~= '' or ttl == '0' then", "if marks ~= '' then"},
+    {"local mine = nonce and ' ' .. nonce .. ','", "local mine = nonce and ' ' .. nonce"},
+    {"while from do", "if from then"},
+    {"if timeout or (marks ~= '' and not answer) then", "if timeout then"},
+    {"string.sub(found, 1, 3) ~= 'T1 ' and", ""},
+    {"string.match(found, '^L1 %S+ (.*)$') == stamp",
+     "string.find(found, 'L1 ' .. ARGV[3] .. ' ' .. stamp, 1, true)"},
+    {"nonce, timeout, ttl = ARGV[4], ARGV[5], ARGV[8]", "timeout, ttl = ARGV[5], ARGV[8]"},
+    {"version, nonce, ttl, answer = ARGV[3], ARGV[4], ARGV[6], 'bumped'",
+     "version, ttl, answer = ARGV[3], ARGV[6], 'bumped'"},
+    {"version, of, barrier = ARGV[4], epoch, '?'",
+     "version, of, barrier = ARGV[4], epoch, ARGV[5]"},
+    {"marks = marks or '' -- rule KEEP_FOREIGN_MARKS", "marks = ours and marks or ''"},
+    {"marks = found\n", "marks = nil\n"},
+    {" [^ ,]+,%d+,[^ ,]+,%d+", " [^ ,]+,%d+,[^ ,]+,"},
+    {" [^ ,]+,%d+,[^ ,]+,%d+", " %S+"},
+    {"if verb ~= 'withdraw' then", "if true then"},
+    {"if verb ~= 'withdraw' then", "if false then"},
+    {"later, marks = true, found", "marks = found"},
+    {"    redis.call('DEL', key)\n  elseif marks ~= found",
+     "    redis.call('SET', key, '')\n  elseif marks ~= found"},
+    {"elseif marks ~= found then", "else"},
 };
 
 static tt_buf broken(size_t mutant)

@@ -23,6 +23,15 @@ static inline tt_cmd ask(const char *key, ...)
     return cmd;
 }
 
+/* The plain mark, of connection 7 on "server". */
+static inline tt_cmd ask_mark(const char *key, const char *nonce, const char *timeout_ms)
+{
+    return (tt_cmd){.kind = TT_CMD_MARK,
+                    .key = tt_str_c(key),
+                    .args = {tt_str_c(nonce), tt_str_c(timeout_ms), TT_STR("server"), TT_STR("7")},
+                    .n_args = 4};
+}
+
 static inline tt_epoch test_epoch(void)
 {
     tt_epoch epoch;

@@ -23,11 +23,12 @@ START_TEST(kinds_of_text)
         {"T12 anything", TT_TAG_NEWER},
         {"T anything", TT_TAG_ABSENT},
         {"L1 " V " 01 " E, TT_TAG_ABSENT},
+        {"T2 anything " N ",1,s,1", TT_TAG_NEWER},
     };
     tt_tag tag;
 
     ck_assert_int_eq(tt_tag_parse(tt_str_c(rows[_i].text), &tag), rows[_i].kind);
-    ck_assert_int_eq(TT_COUNT(rows), 11);
+    ck_assert_int_eq(TT_COUNT(rows), 12);
 }
 END_TEST
 
@@ -58,11 +59,69 @@ START_TEST(parts_of_a_tag)
 }
 END_TEST
 
+START_TEST(marks_without_a_tag)
+{
+    static const struct {
+        const char *text;
+        int marks;
+    } rows[] = {
+        {" " N ",1,s,1", 1},
+        {" " N ",1,s,1 " N ",2,t,2", 2},
+        {"", 0},
+        {" ", 0},
+        {N ",1,s,1", 0},
+        {"  " N ",1,s,1", 0},
+        {" " N ",1,s,1 ", 0},
+        {" " N ",1,s,1 x", 0},
+        {" " N ",1,s,1  " N ",1,s,1", 0},
+        {" " N ",1,s,", 0},
+        {" " N ",1,,1", 0},
+        {" " N "n,1,s,1", 0},
+        {" " N ",99999999999999999999,s,1", 0},
+        {"x " N ",1,s,1", 0},
+    };
+
+    for (size_t i = 0; i < TT_COUNT(rows); i++) {
+        tt_mark mark;
+        tt_tag tag;
+        int n = 0;
+
+        ck_assert_int_eq(tt_tag_parse(tt_str_c(rows[i].text), &tag), TT_TAG_ABSENT);
+        ck_assert_int_eq(tt_tag_has_mark(&tag, TT_STR(N)), rows[i].marks > 0);
+        ck_assert(!tt_tag_has_mark(&tag, TT_STR("nnnn")));
+        while (tt_mark_next(&tag.marks, &mark))
+            n++;
+        ck_assert_msg(n == rows[i].marks, "'%s': %d", rows[i].text, n);
+    }
+}
+END_TEST
+
+START_TEST(written_marks_are_read)
+{
+    tt_buf text = tt_buf_init(&tt_allocator_libc);
+    tt_mark mark;
+    tt_tag tag;
+
+    tt_buf_puts(&text, "T1 " V " " E " P");
+    tt_mark_write(TT_STR(N), UINT64_MAX, TT_STR("server"), TT_STR("7"), &text);
+    tt_mark_write(TT_STR(V), 0, TT_STR("s"), TT_STR("8"), &text);
+    ck_assert_int_eq(tt_tag_parse(tt_buf_str(&text), &tag), TT_TAG_VALID);
+    ck_assert(tt_tag_has_mark(&tag, TT_STR(N)) && tt_tag_has_mark(&tag, TT_STR(V)));
+    ck_assert(tt_mark_next(&tag.marks, &mark));
+    ck_assert(mark.deadline_ms == UINT64_MAX && mark.connection == 7);
+    ck_assert(tt_str_eq(mark.server, TT_STR("server")));
+    ck_assert(tt_mark_next(&tag.marks, &mark) && mark.deadline_ms == 0 && mark.connection == 8);
+    tt_buf_free(&text);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("tag");
 
-    tcase_add_loop_test(t, kinds_of_text, 0, 11);
+    tcase_add_loop_test(t, kinds_of_text, 0, 12);
+    tcase_add_test(t, marks_without_a_tag);
+    tcase_add_test(t, written_marks_are_read);
     tcase_add_test(t, parts_of_a_tag);
     return suite_run("tag", t);
 }
