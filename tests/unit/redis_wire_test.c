@@ -532,7 +532,7 @@ static void *refuse_all(void *listener)
 {
     static const char answer[] =
         "-ERR unknown command `AUTH`, with args beginning with: `hunter2secret`\r\n"
-        "$-1\r\n$-1\r\n$-1\r\n";
+        "$-1\r\n$-1\r\n$-1\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n";
     int fd = accept(*(int *)listener, NULL, NULL);
     char bytes[1024];
 

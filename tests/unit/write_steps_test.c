@@ -1,6 +1,7 @@
 /* write_steps_test.c: steps of a write, with events that are made up. */
 #include "unit/suite.h"
 
+#include <stdio.h>
 #include <twotier/error.h>
 
 #include "base/mem.h"
@@ -126,6 +127,16 @@ static void answer(int n, const char *tag)
 
 static const char ours[] = "T1 version-version- epoch---epoch--- P\n1000";
 
+/* The answers to the marks of `op`, which are in place. */
+static void answer_marks(const tt_write_op *op)
+{
+    static char marked[200];
+
+    (void)snprintf(marked, sizeof(marked),
+                   "T1 version-version- epoch---epoch--- P %.16s,99999,id-1,7", op->nonce.c);
+    answer(3, marked);
+}
+
 static const char many[] = "0-1:6,0-2:7,0-3:8,0-4:9,0-5:10,0-6:11,0-7:12,0-8:13,0-9:14,0"
                            "-10:15,0-11:16,0-12:17,0-13:18,0-14:19,0-15:20,0-16:21,0-17:"
                            "22,0-18:23,0-19:24,0-20:25,0-21:26,0-22:27,0-23:28,0-24:29,0"
@@ -141,7 +152,7 @@ START_TEST(a_position_that_is_lost_is_unknown)
     tt_act act;
 
     begin(&op, &rq, &act);
-    answer(3, ours);
+    answer_marks(&op);
     step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
     core.a = op.position.a = &failing;
     fails_after = 1; /* the term is written, the points are not */
@@ -202,7 +213,7 @@ START_TEST(a_mark_outlives_its_call)
         tt_act act;
 
         begin(&op, &rq, &act);
-        ck_assert(tt_str_eq(act.batch.cmds[1].args[3], tt_str_c(cases[i].mark_ms)));
+        ck_assert(tt_str_eq(act.batch.cmds[1].args[1], tt_str_c(cases[i].mark_ms)));
         tt_write_finish(&op);
     }
 }
@@ -220,7 +231,7 @@ START_TEST(a_connection_that_a_mark_names_is_used_by_nobody_else)
         tt_event refused = {.db = TT_DB_REFUSED, .code = TT_E_SQL};
 
         begin(&op, &rq, &act);
-        answer(3, ours);
+        answer_marks(&op);
         step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
         step(&op, i ? refused : done, &act, TT_DO_CACHE);
         answers.ok = false;
@@ -230,7 +241,7 @@ START_TEST(a_connection_that_a_mark_names_is_used_by_nobody_else)
     }
     /* The term names another server: marks that cannot be withdrawn stay behind. */
     begin(&op, &rq, &act);
-    answer(3, ours);
+    answer_marks(&op);
     answers.replies[0].text = TT_STR("T1 term----term---- epoch---epoch--- id-2");
     step(&op, (tt_event){.cache = &answers}, &act, TT_DO_CACHE);
     answers.ok = false;
@@ -239,7 +250,7 @@ START_TEST(a_connection_that_a_mark_names_is_used_by_nobody_else)
     tt_write_finish(&op);
     /* Everything is acknowledged: it is free. */
     begin(&op, &rq, &act);
-    answer(3, ours);
+    answer_marks(&op);
     step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
     step(&op, (tt_event){.db = TT_DB_REFUSED, .code = TT_E_SQL}, &act, TT_DO_CACHE);
     answer(2, ours);

@@ -81,10 +81,11 @@ static void answer_marks(bench *b, char term_protocol, char tag_protocol)
 {
     (void)snprintf(b->term, sizeof(b->term), "T%c %.16s %.16s id-1", term_protocol, term.c,
                    epoch.c);
-    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s P %.16s,2000,id-1,9\n1000",
-                   tag_protocol, version.c, epoch.c, b->op.nonce.c);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s P %.16s,2000,id-1,9", tag_protocol,
+                   version.c, epoch.c, b->op.nonce.c);
     b->answers.ok = true;
     b->answers.epoch = epoch;
+    b->answers.now_ms = 1000;
     b->answers.n = 2;
     b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
     b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->tag)};
