@@ -321,7 +321,7 @@ static int fill(tt_client *c, const tt_plan *p, const tt_key_value *values, size
 int tt_keys_make(tt_client *c, const tt_plan *p, const tt_value *params, size_t n, tt_keys *out,
                  tt_error *err)
 {
-    tt_key_value few[FEW_VALUES], *values = few;
+    tt_key_value few[FEW_VALUES] = {{0}}, *values = few;
     shown few_texts[FEW_VALUES], *texts = few_texts;
     int rc = check_values(p, params, n, err);
 
