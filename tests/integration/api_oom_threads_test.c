@@ -194,7 +194,7 @@ static int64_t waiting_connection(writer *r, tt_db_conn *raw)
     while (!id && !atomic_load(&r->done))
         id = number(raw, "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) "
                          "FROM information_schema.processlist "
-                         "WHERE info LIKE 'UPDATE items SET v%' AND command <> 'Killed' AND "
+                         "WHERE info LIKE 'UPDATE items SET v%' AND command = 'Execute' AND "
                          "id <> CONNECTION_ID()");
     return id;
 }
