@@ -504,7 +504,7 @@ int tt_drive_renew(tt_client *c, int64_t deadline_ns)
     while (c->discovering)
         if (!await_discovery_locked(c, deadline_ns)) {
             pthread_mutex_unlock(&c->mu);
-            return TT_E_TIMEOUT;
+            return TT_E_CACHE_UNAVAILABLE; /* nothing was asked of it */
         }
     c->discovering = true;
     pthread_mutex_unlock(&c->mu);
