@@ -22,6 +22,7 @@ tt_check(servers slow 300 ${here}/support/servers-test)
 tt_check(dev "dev;slow" 1200 ${here}/dev/run)
 
 tt_check(install install 300 ${here}/install/run ${PROJECT_SOURCE_DIR} ${TT_CLIENT})
+set_tests_properties(install PROPERTIES LABELS "install;slow")
 
 # The Python package, on the shared library of this build. Python itself knows nothing of sanitizers.
 find_package(Python3 3.9 QUIET COMPONENTS Interpreter)
