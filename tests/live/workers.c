@@ -55,7 +55,8 @@ static void adopt_token(live_actor *a)
     pthread_mutex_unlock(&m->mu);
 }
 
-/* What others may do at any time: it may only make readers go to the database. */
+/* What others may do at any time: it may only make readers go to the database. Clearing all names
+ * the primary anew, which must be known for that. */
 static void invalidate(live_actor *a)
 {
     bool all = live_random(a, 10) == 0;
@@ -67,7 +68,11 @@ static void invalidate(live_actor *a)
     (void)snprintf(text, sizeof(text), "c:%d", live_random(a, COUNTERS));
     code =
         all ? tt_cache_clear(a->client, 0, &err) : tt_invalidate_tags(a->client, &tag, 1, 0, &err);
-    if (code == 0 || code == TT_E_CACHE_UNAVAILABLE || code == TT_E_TIMEOUT)
+    if (code == 0)
+        return;
+    atomic_fetch_add(&live_count(a->l)->write_errors, 1);
+    atomic_fetch_add(&a->l->errors[1][-code % ERRORS_MAX], 1);
+    if (code == TT_E_CACHE_UNAVAILABLE || code == TT_E_TIMEOUT || (all && code == TT_E_UNAVAILABLE))
         return;
     (void)fprintf(stderr, "live: invalidation: %s %s\n", tt_error_name(code), err.message);
     atomic_fetch_add(&live_count(a->l)->violations, 1);
