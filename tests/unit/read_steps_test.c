@@ -1,13 +1,10 @@
 /* read_steps_test.c: steps of a read, with events that are made up. */
-#include "unit/suite.h"
+#include "unit/core_support.h"
 
 #include <twotier/error.h>
 
-#include "base/mem.h"
 #include "core/read.h"
 
-static const tt_health_config health = {
-    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
 static tt_core core;
 static tt_allocator failing; /* libc's, until it is told to fail */
 static bool fails;
@@ -22,51 +19,20 @@ static void *fail_resize(void *ctx, void *p, size_t n)
     return fails ? NULL : tt_allocator_libc.resize(ctx, p, n);
 }
 
-static void *retain(void *result)
-{
-    return result;
-}
-
-static void release(void *result)
-{
-    (void)result;
-}
-
-static tt_sample sample_of(const char *identity, bool read_only)
-{
-    return (tt_sample){.identity = tt_str_c(identity),
-                       .applied = TT_STR("0-1-5"),
-                       .family = TT_FAMILY_MARIADB,
-                       .read_only = read_only,
-                       .sent_ns = 1};
-}
-
-static void adopt(const char *term, const char *identity)
-{
-    tt_nonce t;
-
-    memcpy(t.c, term, TT_NONCE_BYTES);
-    ck_assert(tt_topology_adopt(&core.topology, t, tt_str_c(identity)));
-}
-
 /* Two nodes, of which the first is the primary; one read at a time may move to it. */
 static void set_up(void)
 {
     tt_core_config cfg = {
         .cache = true, .primary_reads = 1, .tag_ttl_ms = 60000, .term_key = TT_STR("n:term")};
+    tt_sample other = sample_of("id-2", true, 1);
 
     fails = false;
     failing = tt_allocator_libc;
     failing.alloc = fail_alloc;
     failing.resize = fail_resize;
-    tt_core_init(&core, &failing, &tt_rng_kernel, &cfg, &health, retain, release);
-    for (int i = 0; i < 2; i++) {
-        tt_sample s = sample_of(i ? "id-2" : "id-1", i > 0);
-
-        (void)tt_topology_add(&core.topology, i ? "b" : "a", 1);
-        ck_assert_int_eq(tt_topology_sampled(&core.topology, i, &s, 1), 0);
-    }
-    adopt("term-1----------", "id-1");
+    core_with_primary(&core, &failing, &tt_rng_kernel, &cfg, "term-1----------", 1);
+    (void)tt_topology_add(&core.topology, "b", 1);
+    ck_assert_int_eq(tt_topology_sampled(&core.topology, 1, &other, 1), 0);
 }
 
 static void tear_down(void)
@@ -105,7 +71,7 @@ static void wake(void)
 START_TEST(a_proof_is_of_the_primary_that_is_read)
 {
     tt_read_request rq = {.seen = TT_STR("P"), .deadline_ns = 1000};
-    tt_sample one = sample_of("id-1", false);
+    tt_sample one = sample_of("id-1", false, 1);
     tt_read_op *first = calloc(1, sizeof(*first)), *second = calloc(1, sizeof(*second));
     int rows = 0;
     tt_act act;
@@ -115,7 +81,7 @@ START_TEST(a_proof_is_of_the_primary_that_is_read)
     ck_assert(tt_str_eq(act.identity, TT_STR("id-1")));
     begin(second, &rq, &act, TT_DO_PROVE);
     step(second, (tt_event){.sample = &one, .n_samples = 1}, &act, TT_DO_PARK);
-    adopt("term-2----------", "id-2");
+    ck_assert(tt_topology_adopt(&core.topology, nonce_of("term-2----------"), TT_STR("id-2")));
     step(first, (tt_event){.reached = true, .result = &rows, .took_ns = 1}, &act, TT_DO_DONE);
     tt_read_finish(first);
     wake();
@@ -149,7 +115,7 @@ START_TEST(a_deadline_does_not_take_a_node_down)
 {
     tt_read_request rq = {.seen = TT_STR("P"), .deadline_ns = 1000};
     tt_event late = {.db = TT_DB_LOST, .code = TT_E_TIMEOUT};
-    tt_sample one = sample_of("id-1", false);
+    tt_sample one = sample_of("id-1", false, 1);
     tt_read_op *op = calloc(1, sizeof(*op));
     tt_node *node = &core.topology.nodes[0];
     tt_act act;
@@ -181,7 +147,7 @@ START_TEST(a_group_outlives_the_deadline_of_its_leader)
 {
     tt_read_request hurried = {.seen = TT_STR("P"), .deadline_ns = 1000};
     tt_read_request patient = {.seen = TT_STR("P"), .deadline_ns = 9000};
-    tt_sample one = sample_of("id-1", false);
+    tt_sample one = sample_of("id-1", false, 1);
     tt_read_op *ops[4];
     tt_act act;
 

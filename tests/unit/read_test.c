@@ -1,35 +1,17 @@
 /* Steps of one read with a rule on and off, where no world of the simulation can show the rule. */
-#include "unit/suite.h"
+#include "unit/core_support.h"
 
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "core/barrier.h"
 #include "core/read.h"
 
 #define MS TT_NS_PER_MS
 
-static const tt_nonce term = {"0123456789abcdef"}, old_term = {"fedcba9876543210"},
-                      version = {"versionversion11"};
-static const tt_epoch epoch = {"epochepochepoch1"};
-static const tt_health_config health = {
-    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
-
-static void fill(void *ctx, void *out, size_t n)
-{
-    (void)ctx;
-    memset(out, 7, n);
-}
-
-static void *retain(void *r)
-{
-    return r;
-}
-
-static void release(void *r)
-{
-    (void)r;
-}
+#define TERM "0123456789abcdef"
+#define OLD_TERM "fedcba9876543210"
+#define VERSION "versionversion11"
+#define EPOCH "epochepochepoch1"
 
 typedef struct bench {
     tt_rng rng;
@@ -45,17 +27,11 @@ typedef struct bench {
 
 static void sample(bench *b, int node, int64_t now_ns)
 {
-    tt_sample s = {.identity = node ? TT_STR("id-2") : TT_STR("id-1"),
-                   .read_only = node != 0,
-                   .applied = TT_STR("0-1-5"),
-                   .family = TT_FAMILY_MARIADB,
-                   .inspected = true,
-                   .replica = node != 0,
-                   .threads_running = true,
-                   .lag_known = true,
-                   .source = node ? TT_STR("id-1") : TT_STR(""),
-                   .sent_ns = now_ns};
+    tt_sample s = sample_of(node ? "id-2" : "id-1", node != 0, now_ns);
 
+    s.inspected = s.threads_running = s.lag_known = true;
+    s.replica = node != 0;
+    s.source = node ? TT_STR("id-1") : TT_STR("");
     ck_assert_int_eq(tt_topology_sampled(&b->core.topology, node, &s, now_ns), 0);
 }
 
@@ -70,13 +46,10 @@ static void set_up(bench *b, tt_rules off)
                           .term_key = TT_STR("term")};
 
     memset(b, 0, sizeof(*b));
-    b->rng = (tt_rng){fill, NULL};
-    tt_core_init(&b->core, &tt_allocator_libc, &b->rng, &cfg, &health, retain, release);
+    b->rng = (tt_rng){fill_alike, NULL};
+    core_with_primary(&b->core, &tt_allocator_libc, &b->rng, &cfg, TERM, 1 * MS);
     tt_core_set_rules(&b->core, off);
-    ck_assert_int_eq(tt_topology_add(&b->core.topology, "a", 1), 0);
     ck_assert_int_eq(tt_topology_add(&b->core.topology, "b", 1), 1);
-    sample(b, 0, 1 * MS);
-    ck_assert(tt_topology_adopt(&b->core.topology, term, TT_STR("id-1")));
     for (int i = 2; i < 5; i++) {
         sample(b, 1, i * MS);
         sample(b, 0, i * MS + 1);
@@ -112,16 +85,14 @@ static void answer(bench *b, char tag_protocol, char term_protocol, const char *
     tt_entry e = {.key = tt_str_c(key), .payload = TT_STR("rows")};
 
     tt_stamp_init(&stamp, 2);
-    tt_stamp_set(&stamp, 0, tt_nonce_str(&term));
-    tt_stamp_set(&stamp, 1, tt_nonce_str(&version));
+    tt_stamp_set(&stamp, 0, TT_STR(TERM));
+    tt_stamp_set(&stamp, 1, TT_STR(VERSION));
     e.stamp = tt_stamp_str(&stamp);
     tt_entry_write(&e, &b->entry);
-    (void)snprintf(b->term, sizeof(b->term), "T%c %.16s %.16s id-1", term_protocol, term.c,
-                   epoch.c);
-    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s %s", tag_protocol, version.c, epoch.c,
-                   barrier);
+    (void)snprintf(b->term, sizeof(b->term), "T%c " TERM " " EPOCH " id-1", term_protocol);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c " VERSION " " EPOCH " %s", tag_protocol, barrier);
     b->answers.ok = true;
-    b->answers.epoch = epoch;
+    b->answers.epoch = epoch_of(EPOCH);
     b->answers.n = 3;
     b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_buf_str(&b->entry)};
     b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
@@ -192,7 +163,7 @@ START_TEST(a_barrier_of_another_term_counts_as_p)
         bool off = i % 2, other = i / 2;
         bench b;
 
-        (void)snprintf(barrier, sizeof(barrier), "%.16s@0-1:5", other ? old_term.c : term.c);
+        (void)snprintf(barrier, sizeof(barrier), "%s@0-1:5", other ? OLD_TERM : TERM);
         set_up(&b, off ? TT_RULE_BIT(TT_RULE_BARRIER_OF_TERM) : 0);
         answer(&b, '1', '1', barrier, "another read");
         miss(&b);

@@ -1,16 +1,14 @@
 /* write_steps_test.c: steps of a write, with events that are made up. */
-#include "unit/suite.h"
+#include "unit/core_support.h"
 
 #include <stdio.h>
 #include <twotier/error.h>
 
-#include "base/mem.h"
 #include "core/repair.h"
 #include "core/write.h"
 
-static const tt_health_config health = {
-    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
-static const tt_nonce term = {"term----term----"};
+#define TERM "term----term----"
+
 static tt_core core;
 static tt_answers answers;
 static const tt_str tags[] = {{"n:t:x", 5}, {"n:t:y", 5}};
@@ -35,16 +33,6 @@ static void *fail_resize(void *ctx, void *p, size_t n)
 
 static tt_allocator failing;
 
-static void *retain(void *result)
-{
-    return result;
-}
-
-static void release(void *result)
-{
-    (void)result;
-}
-
 static void set_up(void)
 {
     tt_core_config cfg = {.cache = true,
@@ -54,19 +42,12 @@ static void set_up(void)
                           .tag_ttl_ms = 60000,
                           .primary_reads = -1,
                           .term_key = TT_STR("n:term")};
-    tt_sample s = {.identity = TT_STR("id-1"),
-                   .applied = TT_STR("0-1-5"),
-                   .family = TT_FAMILY_MARIADB,
-                   .sent_ns = 1};
 
     failing = tt_allocator_libc;
     failing.alloc = fail_alloc;
     failing.resize = fail_resize;
     fails_after = -1;
-    tt_core_init(&core, &tt_allocator_libc, &tt_rng_kernel, &cfg, &health, retain, release);
-    (void)tt_topology_add(&core.topology, "a", 1);
-    ck_assert_int_eq(tt_topology_sampled(&core.topology, 0, &s, 1), 0);
-    ck_assert(tt_topology_adopt(&core.topology, term, TT_STR("id-1")));
+    core_with_primary(&core, &tt_allocator_libc, &tt_rng_kernel, &cfg, TERM, 1);
 }
 
 static void tear_down(void)
@@ -113,7 +94,7 @@ END_TEST
 /* The answers of tags of this protocol, and of the term that names id-1. */
 static void answer(int n, const char *tag)
 {
-    static const char name[] = "T1 term----term---- epoch---epoch--- id-1";
+    static const char name[] = "T1 " TERM " epoch---epoch--- id-1";
 
     memset(&answers, 0, sizeof(answers));
     answers.ok = true;
@@ -178,7 +159,8 @@ START_TEST(a_repair_is_done_when_its_tags_are)
     } cases[] = {{ours, true}, {"absent", true}, {"T2 what comes later", false}};
 
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
-        tt_repair *r = tt_core_repair(&core, TT_STR("id-1"), 7, term, TT_STR("P"), tags, 2);
+        tt_repair *r =
+            tt_core_repair(&core, TT_STR("id-1"), 7, nonce_of(TERM), TT_STR("P"), tags, 2);
         tt_repair_op op;
         tt_event ev = {.cache = &answers};
         tt_act act;
@@ -242,7 +224,7 @@ START_TEST(a_connection_that_a_mark_names_is_used_by_nobody_else)
     /* The term names another server: marks that cannot be withdrawn stay behind. */
     begin(&op, &rq, &act);
     answer_marks(&op);
-    answers.replies[0].text = TT_STR("T1 term----term---- epoch---epoch--- id-2");
+    answers.replies[0].text = TT_STR("T1 " TERM " epoch---epoch--- id-2");
     step(&op, (tt_event){.cache = &answers}, &act, TT_DO_CACHE);
     answers.ok = false;
     step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DISCOVER);

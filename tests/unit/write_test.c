@@ -1,35 +1,17 @@
 /* Steps of one write. */
-#include "unit/suite.h"
+#include "unit/core_support.h"
 
 #include <stdio.h>
 
 #include <twotier/error.h>
 
-#include "base/mem.h"
 #include "core/write.h"
 
 #define MS TT_NS_PER_MS
 
-static const tt_nonce term = {"0123456789abcdef"}, version = {"versionversion11"};
-static const tt_epoch epoch = {"epochepochepoch1"};
-static const tt_health_config health = {
-    .max_lag_ms = 1000, .stale_after_ms = 2000, .recover_ms = 0};
-
-static void fill(void *ctx, void *out, size_t n)
-{
-    (void)ctx;
-    memset(out, 7, n);
-}
-
-static void *retain(void *r)
-{
-    return r;
-}
-
-static void release(void *r)
-{
-    (void)r;
-}
+#define TERM "0123456789abcdef"
+#define VERSION "versionversion11"
+#define EPOCH "epochepochepoch1"
 
 typedef struct bench {
     tt_rng rng;
@@ -50,17 +32,10 @@ static void set_up(bench *b)
                           .mark_timeout_ms = 1000,
                           .tag_ttl_ms = 1000,
                           .term_key = TT_STR("term")};
-    tt_sample s = {.identity = TT_STR("id-1"),
-                   .applied = TT_STR("0-1-5"),
-                   .family = TT_FAMILY_MARIADB,
-                   .sent_ns = 1 * MS};
 
     memset(b, 0, sizeof(*b));
-    b->rng = (tt_rng){fill, NULL};
-    tt_core_init(&b->core, &tt_allocator_libc, &b->rng, &cfg, &health, retain, release);
-    ck_assert_int_eq(tt_topology_add(&b->core.topology, "a", 1), 0);
-    ck_assert_int_eq(tt_topology_sampled(&b->core.topology, 0, &s, 1 * MS), 0);
-    ck_assert(tt_topology_adopt(&b->core.topology, term, TT_STR("id-1")));
+    b->rng = (tt_rng){fill_alike, NULL};
+    core_with_primary(&b->core, &tt_allocator_libc, &b->rng, &cfg, TERM, 1 * MS);
     b->tag_key = TT_STR("tag");
     b->rq = (tt_write_request){.tag_keys = &b->tag_key, .n_tags = 1, .deadline_ns = 1000 * MS};
     tt_write_init(&b->op, &b->core, &b->rq, NULL);
@@ -80,12 +55,11 @@ static void tear_down(bench *b)
 /* `nonce` is of the mark that is there. */
 static void answer_marks(bench *b, char term_protocol, char tag_protocol, const char *nonce)
 {
-    (void)snprintf(b->term, sizeof(b->term), "T%c %.16s %.16s id-1", term_protocol, term.c,
-                   epoch.c);
-    (void)snprintf(b->tag, sizeof(b->tag), "T%c %.16s %.16s P %.16s,2000,id-1,9", tag_protocol,
-                   version.c, epoch.c, nonce);
+    (void)snprintf(b->term, sizeof(b->term), "T%c " TERM " " EPOCH " id-1", term_protocol);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c " VERSION " " EPOCH " P %.16s,2000,id-1,9",
+                   tag_protocol, nonce);
     b->answers.ok = true;
-    b->answers.epoch = epoch;
+    b->answers.epoch = epoch_of(EPOCH);
     b->answers.now_ms = 1000;
     b->answers.n = 2;
     b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
