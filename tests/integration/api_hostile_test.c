@@ -250,6 +250,12 @@ static void walk(const tt_result *r)
     }
 }
 
+/* Every bit; where that takes long (under valgrind) some, spread over all. */
+static size_t stride_of(size_t bits)
+{
+    return (bits / (size_t)suite_rounds((int)bits)) | 1;
+}
+
 /* The forged entry is read: it was taken for what it says, or it counts as none. */
 static bool is_believed(scene *s)
 {
@@ -287,7 +293,7 @@ START_TEST(forged_bits)
     scene_new(&s);
     ck_assert(tt_entry_parse(tt_str_n(s.good, s.good_n), &e));
     ck_assert_uint_lt(e.payload.n, sizeof(bytes));
-    for (size_t at = 0; at < 8 * e.payload.n; at++) {
+    for (size_t at = 0; at < 8 * e.payload.n; at += stride_of(8 * e.payload.n)) {
         tt_str payload = tt_str_n(bytes, e.payload.n);
 
         memcpy(bytes, e.payload.p, e.payload.n);
@@ -298,8 +304,10 @@ START_TEST(forged_bits)
         else
             refused++;
     }
-    ck_assert_int_gt(refused, 8 * 8); /* the first of the header at least */
-    ck_assert_int_ge(believed, 64);   /* the 64 bits of the value */
+    if (stride_of(8 * e.payload.n) == 1) {
+        ck_assert_int_gt(refused, 8 * 8); /* the first of the header at least */
+        ck_assert_int_ge(believed, 64);   /* the 64 bits of the value */
+    }
     expect_writes(&s, "forged bits");
     scene_free(&s);
 }
@@ -311,7 +319,7 @@ START_TEST(flipped_bits)
     scene s;
 
     scene_new(&s);
-    for (size_t at = 0; at < 8 * s.good_n; at += 3) {
+    for (size_t at = 0; at < 8 * s.good_n; at += 3 * stride_of(8 * s.good_n)) {
         char bit = (char)(1 << at % 8);
 
         s.good[at / 8] = (char)(s.good[at / 8] ^ bit);

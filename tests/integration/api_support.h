@@ -132,6 +132,7 @@ static inline void items_new(void)
 {
     tt_db_conn *c = open_to("PRIMARY");
 
+    run(c, "SET SESSION lock_wait_timeout = 30"); /* a test before that failed may hold it */
     run(c, "DROP TABLE IF EXISTS items");
     run(c, "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)");
     run(c, "INSERT INTO items (id, v) VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50), (6, 60), "

@@ -658,10 +658,11 @@ static void fork_and_free(storm *st)
 
     if (pid == 0) {
         tt_link_set_free(st->set, true);
-        _exit(0);
+        /* No exit: memcheck would count there what the parent's other threads held. */
+        (void)kill(getpid(), SIGKILL);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static void disturb(storm *st, int round)
@@ -754,7 +755,8 @@ int main(void)
     tcase_add_test(t, posts_are_bounded);
     tcase_add_test(t, a_child_frees_without_harm_to_its_parent);
     tcase_add_test(t, any_allocation_may_fail);
-    tcase_add_test(t, deadlines_end_calls_and_not_the_connection);
+    if (suite_rounds(1000) == 1000) /* all of it is about time, which memcheck has none of */
+        tcase_add_test(t, deadlines_end_calls_and_not_the_connection);
     tcase_add_test(t, a_silent_connection_is_given_up);
     tcase_add_loop_test(t, in_a_storm_every_answer_belongs_to_its_question, 0, 3);
     return suite_run("link", t);
