@@ -34,7 +34,9 @@ static tt_cmd mark(const char *key, const char *timeout_ms)
 }
 
 static const tt_cache_dress dress = {
-    {SHA, sizeof(SHA) - 1}, {"0123456789abcdef"}, UINT64_C(1700000000000)};
+    {SHA, sizeof(SHA) - 1},
+    {{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}},
+    UINT64_C(1700000000000)};
 
 /* ---- bytes out ------------------------------------------------------------------------------ */
 
