@@ -85,7 +85,7 @@ int cli_run_help(cli *c);
 
 /* "42", "s:text", "null", ...: the value, and in *owned bytes to free with it, or NULL.
  * 0, or an exit status after a message. */
-int cli_param(const char *text, tt_value *out, char **owned);
+int cli_param(const cli *c, const char *text, tt_value *out, char **owned);
 /* "250ms", "5s", "2m", "1h" in milliseconds; -1 when it is none. */
 int cli_duration_ms(const char *text);
 
@@ -105,7 +105,7 @@ const char *cli_sql(cli *c);
 
 /* Says on standard error what failed and what to do; the exit status. */
 int cli_fail(const cli *c, int code, const tt_error *err);
-int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int cli_usage(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *cli_class_name(int code);
 int cli_exit_of(int code);
 

@@ -89,14 +89,18 @@ int cli_fail(const cli *c, int code, const tt_error *err)
     return cli_exit_of(code);
 }
 
-int cli_usage(const char *format, ...)
+int cli_usage(const cli *c, const char *format, ...)
 {
+    tt_error err = TT_ERROR_INIT;
     va_list ap;
 
-    (void)fputs("twotier: ", stderr);
     va_start(ap, format);
-    (void)vfprintf(stderr, format, ap);
+    (void)vsnprintf(err.message, sizeof(err.message), format, ap);
     va_end(ap);
-    (void)fputs("\n         'twotier help' shows commands and options\n", stderr);
+    if (c->json)
+        fail_json(TT_E_ARGUMENT, &err, err.message);
+    else
+        fprintf(stderr, "twotier: %s\n         'twotier help' shows commands and options\n",
+                err.message);
     return CLI_USAGE;
 }

@@ -123,7 +123,7 @@ int cli_run_help(cli *c)
     const cli_command *command = c->n_args ? cli_find(c->args[0]) : NULL;
 
     if (c->n_args && !command)
-        return cli_usage("help: expected a command, got '%s'", c->args[0]);
+        return cli_usage(c, "help: expected a command, got '%s'", c->args[0]);
     cli_help(stdout, command);
     return 0;
 }

@@ -56,7 +56,7 @@ static const struct {
 static int take_param(cli *c, const char *text)
 {
     if (c->n_params == TT_PARAMETERS_MAX)
-        return cli_usage("--param: expected at most %d", TT_PARAMETERS_MAX);
+        return cli_usage(c, "--param: expected at most %d", TT_PARAMETERS_MAX);
     if (!c->params) {
         c->params = calloc(TT_PARAMETERS_MAX, sizeof(*c->params));
         c->owned = calloc(TT_PARAMETERS_MAX, sizeof(*c->owned));
@@ -64,13 +64,13 @@ static int take_param(cli *c, const char *text)
     if (!c->params || !c->owned)
         return cli_fail(c, TT_E_NOMEM, NULL);
     c->n_params++;
-    return cli_param(text, &c->params[c->n_params - 1], &c->owned[c->n_params - 1]);
+    return cli_param(c, text, &c->params[c->n_params - 1], &c->owned[c->n_params - 1]);
 }
 
 static int take_tag(cli *c, const char *text)
 {
     if (c->n_tags == TT_TAGS_PER_CALL_MAX)
-        return cli_usage("--tag: expected at most %d", TT_TAGS_PER_CALL_MAX);
+        return cli_usage(c, "--tag: expected at most %d", TT_TAGS_PER_CALL_MAX);
     c->tags[c->n_tags++] = text;
     return 0;
 }
@@ -80,7 +80,8 @@ static int take_timeout(cli *c, const char *text)
     c->timeout_ms = cli_duration_ms(text);
     if (c->timeout_ms > 0)
         return 0;
-    return cli_usage("--timeout: expected a whole number and ms, s, m or h, up to 1h, such as "
+    return cli_usage(c,
+                     "--timeout: expected a whole number and ms, s, m or h, up to 1h, such as "
                      "250ms; got '%s'",
                      text);
 }
@@ -101,7 +102,8 @@ static int take_consistency(cli *c, const char *text)
                           ? cli_duration_ms(text + sizeof(bounded) - 1)
                           : -1;
         if (c->bound_ms <= 0)
-            return cli_usage("--consistency: expected coherent, strong, eventual or bounded:TIME "
+            return cli_usage(c,
+                             "--consistency: expected coherent, strong, eventual or bounded:TIME "
                              "such as bounded:500ms; got '%s'",
                              text);
     }
@@ -173,25 +175,25 @@ static int check(const cli *c)
 
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
         if (c->given & ~command->options & bits[i].bit)
-            return cli_usage("%s takes no %s\n         usage: twotier %s %s", command->name,
+            return cli_usage(c, "%s takes no %s\n         usage: twotier %s %s", command->name,
                              bits[i].name, command->name, command->usage);
     if (c->n_args < command->args_min || (command->args_max >= 0 && c->n_args > command->args_max))
-        return cli_usage("%s: %s\n         usage: twotier %s %s", command->name,
+        return cli_usage(c, "%s: %s\n         usage: twotier %s %s", command->name,
                          c->n_args < command->args_min ? "an argument is missing"
                                                        : "too many arguments",
                          command->name, command->usage);
     if ((c->write_flags & TT_WRITE_NO_TAGS) && c->n_tags)
-        return cli_usage("--no-tags and --tag exclude each other");
+        return cli_usage(c, "--no-tags and --tag exclude each other");
     return 0;
 }
 
-static int bad_option(char **argv, int key)
+static int bad_option(const cli *c, char **argv, int key)
 {
     if (key == ':')
-        return cli_usage("%s: expected a value", argv[optind - 1]);
+        return cli_usage(c, "%s: expected a value", argv[optind - 1]);
     if (optopt > 0 && optopt < 256)
-        return cli_usage("-%c: expected a known option", optopt);
-    return cli_usage("%s: expected a known option", argv[optind - 1]);
+        return cli_usage(c, "-%c: expected a known option", optopt);
+    return cli_usage(c, "%s: expected a known option", argv[optind - 1]);
 }
 
 int cli_parse(cli *c, int argc, char **argv)
@@ -202,7 +204,7 @@ int cli_parse(cli *c, int argc, char **argv)
     opterr = 0;
     while ((key = getopt_long(argc, argv, ":c:jp:t:vh", options, NULL)) != -1) {
         if (key == '?' || key == ':')
-            return bad_option(argv, key);
+            return bad_option(c, argv, key);
         if (key == KEY_HELP || key == KEY_VERSION) {
             name = key == KEY_HELP ? "help" : "version";
             continue;
@@ -219,10 +221,10 @@ int cli_parse(cli *c, int argc, char **argv)
         return 0;
     }
     if (c->n_args == 0)
-        return cli_usage("expected a command");
+        return cli_usage(c, "expected a command");
     c->command = cli_find(c->args[0]);
     if (!c->command)
-        return cli_usage("expected a command, got '%s'", c->args[0]);
+        return cli_usage(c, "expected a command, got '%s'", c->args[0]);
     c->args++;
     c->n_args--;
     return check(c);

@@ -226,7 +226,7 @@ static int take_typed(const char *type, size_t n, const char *value, tt_value *o
 #undef IS
 }
 
-int cli_param(const char *text, tt_value *out, char **owned)
+int cli_param(const cli *c, const char *text, tt_value *out, char **owned)
 {
     const char *colon = strchr(text, ':');
     bool has_point;
@@ -249,8 +249,8 @@ int cli_param(const char *text, tt_value *out, char **owned)
     free(*owned);
     *owned = NULL;
     if (taken == 0)
-        return cli_usage("--param '%s': the value is not one of its type", text);
-    return cli_usage("--param '%s': %s; for this text write 's:%s'", text, expected, text);
+        return cli_usage(c, "--param '%s': the value is not one of its type", text);
+    return cli_usage(c, "--param '%s': %s; for this text write 's:%s'", text, expected, text);
 }
 
 int cli_duration_ms(const char *text)

@@ -91,8 +91,8 @@ int cli_run_read(cli *c)
     int rc, status;
 
     if (c->n_tags && !c->cache_class)
-        return cli_usage("read: --tag says what a cached result depends on: add --cached, or "
-                         "--class NAME");
+        return cli_usage(c, "read: --tag says what a cached result depends on: add --cached, or "
+                            "--class NAME");
     status = sql ? cli_open(c) : CLI_USAGE;
     if (status != 0)
         return status;

@@ -91,7 +91,7 @@ int cli_open(cli *c)
     if (!c->config)
         c->config = getenv("TWOTIER_CONFIG");
     if (!c->config || !c->config[0])
-        return cli_usage("%s: expected --config FILE, or TWOTIER_CONFIG in the environment",
+        return cli_usage(c, "%s: expected --config FILE, or TWOTIER_CONFIG in the environment",
                          c->command->name);
     rc = tt_config_new(NULL, &config, &err);
     if (rc == 0)
@@ -155,7 +155,7 @@ const char *cli_sql(cli *c)
     }
     n = fread(c->sql, 1, TT_SQL_MAX + 1, stdin); /* one too many is for the library to refuse */
     if (ferror(stdin) || strlen(c->sql) != n) {
-        (void)cli_usage("standard input: expected one statement of text, without zero bytes");
+        (void)cli_usage(c, "standard input: expected one statement of text, without zero bytes");
         return NULL;
     }
     return c->sql;

@@ -16,12 +16,13 @@
  * above 4096 is TT_E_ARGUMENT, and so are members named `reserved` that are not 0. Structs
  * without a `size` are frozen.
  * Codes: the comment of a function names those that a caller can do something about. Besides them
- * any may return TT_E_ARGUMENT (a NULL, a number out of range), TT_E_LIMIT, TT_E_NOMEM and
- * TT_E_FORKED; what takes a session TT_E_BUSY while that belongs to a queue; what asks the database
- * TT_E_DENIED, TT_E_SCHEMA, TT_E_BUSY (the pool or the primary has no room), TT_E_UNAVAILABLE,
- * TT_E_LOST, TT_E_TIMEOUT and TT_E_INTERNAL (an answer that no server gives). Callbacks must not
- * throw, nor jump out. Signals: the library installs no handler, changes no disposition, raises no
- * SIGPIPE.
+ * any may return TT_E_ARGUMENT (a NULL, a number out of range), TT_E_LIMIT, TT_E_NOMEM,
+ * TT_E_UNSUPPORTED (what this version does not do yet) and TT_E_FORKED; what takes values
+ * TT_E_PARAMETERS (too few, too many); what takes a session TT_E_BUSY while that belongs to a queue
+ * and TT_E_STATE when its transaction must be rolled back; what asks the database TT_E_DENIED,
+ * TT_E_SCHEMA, TT_E_BUSY (the pool or the primary has no room), TT_E_UNAVAILABLE, TT_E_LOST,
+ * TT_E_TIMEOUT and TT_E_INTERNAL (an answer that no server gives). Callbacks must not throw, nor
+ * jump out. Signals: the library installs no handler, changes no disposition, raises no SIGPIPE.
  */
 #ifndef TWOTIER_CLIENT_H
 #define TWOTIER_CLIENT_H
@@ -44,7 +45,8 @@ typedef struct tt_session tt_session;
 /** Open a client: find the primary, look at every replica, connect to Redis if one is configured.
  * @param config  copied with its allocator, clock, log sink and secrets; may be freed at once.
  * @param out     on success owned by the caller; close with tt_client_close().
- * @return 0, TT_E_CONFIG, TT_E_UNAVAILABLE (no primary can be found), TT_E_DENIED, TT_E_SCHEMA.
+ * @return 0, TT_E_CONFIG, TT_E_UNAVAILABLE (no primary can be found), TT_E_DENIED, TT_E_SCHEMA (of
+ *         an account with grants on other schemas alone the servers say TT_E_DENIED).
  *         A Redis that cannot be reached is no error: it is tried again in the background.
  * Any thread. Blocks up to database.connect_timeout for each node, in parallel. Starts a few
  * threads with all signals blocked. Since 0.1. */

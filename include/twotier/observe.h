@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/** Text for people (a table) or programs (JSON). */
+/** Text for people (an indented list) or programs (JSON). */
 typedef enum tt_format { TT_FORMAT_TEXT = 0, TT_FORMAT_JSON } tt_format;
 
 /** A text made by the library. Owned by the caller; zero-terminated. */

@@ -62,7 +62,8 @@ typedef struct tt_read_info {
 
 /** What a read may return. */
 typedef enum tt_consistency {
-    TT_COHERENT = 0, /**< the promise G, and the session's own writes */
+    TT_COHERENT = 0, /**< the promise G, and the session's own writes. Without cache and session: as
+                        old as a replica may be (health.max_lag), and `stale` does not tell */
     TT_STRONG,       /**< from the primary, proven to be it, past the cache */
     TT_BOUNDED,      /**< at most `bound_ms` old. In this version TT_E_UNSUPPORTED */
     TT_EVENTUAL      /**< any replica, any entry: may be stale, and then says so */
@@ -112,7 +113,8 @@ typedef struct tt_write_options {
  * Served from the cache when the entry is proved current, else by a replica that has applied what
  * the tags and the session ask for, else by the primary. Tried on another node after a lost
  * connection.
- * @param session  may be NULL. In a transaction the read runs inside it, uncached.
+ * @param session  may be NULL; an uncached read then waits for nobody's writes. In a transaction
+ * the read runs inside it, uncached.
  * @param sql      one statement that only reads, zero-terminated, with `?` for parameters. In a
  *                 transaction also one that is not proved to (FOR UPDATE, functions of a session
  *                 or not known): outside it is for read.unproven to say.
@@ -120,8 +122,8 @@ typedef struct tt_write_options {
  * @param options  may be NULL: uncached and coherent.
  * @param out      on success one reference owned by the caller; give back with tt_result_free().
  * @param info     may be NULL.
- * @return 0, TT_E_STATEMENT (not proved to be a read), TT_E_SQL, TT_E_TIMEOUT, and of class
- *         unavailable when no node can serve it.
+ * @return 0, TT_E_STATEMENT (not proved to be a read), TT_E_SQL, TT_E_CONFLICT (a locking read in a
+ *         transaction), TT_E_TIMEOUT, and of class unavailable when no node can serve it.
  * Any thread; of a session its own. Blocks up to the timeout. Cost: a hit is one round trip to
  * Redis; a routed read one to the database. Since 0.1. */
 TT_API int tt_query_read(tt_client *client, tt_session *session, const char *sql,
@@ -156,9 +158,9 @@ typedef struct tt_invalidate_options {
 /** Invalidate tags after a change that did not go through this library. From then on reads of them
  * are filled from the primary until their history is known again.
  * @param options  may be NULL.
- * @return 0 (acknowledged), TT_E_CACHE_UNAVAILABLE (it cannot be reached, or refuses), TT_E_TIMEOUT
- *         (it did not answer: unknown; safe to repeat).
- * Any thread. Blocks up to the timeout, in which it is tried again. One round trip. Since 0.1. */
+ * @return 0 (acknowledged, or there is no cache), TT_E_CACHE_UNAVAILABLE (it cannot be reached, or
+ * refuses), TT_E_TIMEOUT (it did not answer: unknown; safe to repeat). Any thread. Blocks up to the
+ * timeout, in which it is tried again. One round trip. Since 0.1. */
 TT_API int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags,
                               const tt_invalidate_options *options, tt_error *err);
 
@@ -168,7 +170,8 @@ TT_API int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t
 TT_API int tt_cache_clear(tt_client *client, const tt_invalidate_options *options, tt_error *err);
 
 /** Make sure that the result is in the cache, as tt_query_read with options->cache_class would, and
- * drop it. @return as tt_query_read. Any thread. Blocks. Since 0.1. */
+ * drop it. What is not kept (see tt_read_options), or has no cache, is read all the same.
+ * @return as tt_query_read. Any thread. Blocks. Since 0.1. */
 TT_API int tt_warm(tt_client *client, const char *sql, const tt_value *params, size_t n,
                    const tt_read_options *options, tt_error *err);
 

@@ -93,10 +93,3 @@ void tt_breaker_unused(tt_breaker *b, int64_t now_ns)
     if (b->state == TT_BREAKER_HALF_OPEN)
         move(b, TT_BREAKER_OPEN, now_ns); /* the next call is the probe */
 }
-
-const char *tt_breaker_state_name(tt_breaker_state s)
-{
-    static const char *const names[] = {"closed", "open", "half-open"};
-
-    return (unsigned)s < TT_COUNT(names) ? names[s] : "?";
-}

@@ -63,7 +63,4 @@ static inline bool tt_breaker_quiet(const tt_breaker *b)
     return b->state == TT_BREAKER_CLOSED && b->failures == 0;
 }
 
-/* "closed", "open", "half-open". */
-const char *tt_breaker_state_name(tt_breaker_state s);
-
 #endif

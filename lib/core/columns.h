@@ -165,8 +165,6 @@ void tt_columns_put_bytes(tt_columns_builder *b, size_t column, tt_str bytes);
 /* Room for a value of `n` bytes that the caller fills in before the next put; NULL when there is
  * none. */
 char *tt_columns_put_room(tt_columns_builder *b, size_t column, size_t n);
-/* Any of the above. */
-void tt_columns_put(tt_columns_builder *b, size_t column, const tt_value *value);
 /* The row is complete. 0, or the error that was remembered. */
 TT_MUST int tt_columns_end_row(tt_columns_builder *b);
 

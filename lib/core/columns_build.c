@@ -262,18 +262,6 @@ void tt_columns_put_bytes(tt_columns_builder *b, size_t column, tt_str bytes)
         memcpy(p, bytes.p, bytes.n);
 }
 
-void tt_columns_put(tt_columns_builder *b, size_t column, const tt_value *value)
-{
-    if (value->type == TT_TYPE_NULL)
-        tt_columns_put_null(b, column);
-    else if (is_variable(value->type))
-        tt_columns_put_bytes(b, column, tt_str_n(value->as.bytes.p, value->as.bytes.n));
-    else if (width(value->type) == 8)
-        tt_columns_put_fixed(b, column, &value->as);
-    else
-        tt_columns_put_time(b, column, &value->as.t);
-}
-
 int tt_columns_end_row(tt_columns_builder *b)
 {
     if (!b->failed && b->rows == UINT32_MAX)

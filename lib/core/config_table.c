@@ -206,13 +206,15 @@ static const struct tt_key keys[] = {
     {"cache.local.mode", AT(cache.local.mode), TT_SETTING_ENUM, .words = "off|validate|bounded",
      .help = "Results kept in the process. `validate` asks Redis for the tags before each use, "
              "and is never stale. `bounded` asks nothing, and may be stale for up to "
-             "`cache.local.bound`. With the scope `process` entries are kept here in any mode."},
+             "`cache.local.bound`. With the scope `process` entries are kept here "
+             "without it. In this version only `off`."},
     {"cache.local.max_bytes", AT(cache.local.max_bytes), TT_SETTING_SIZE,
      .preset = 64 * MIB, .min = 1 * MIB, .max = 64 * GIB,
      .help = "Memory for them. No less than `cache.entry_max_bytes`."},
     {"cache.local.bound", AT(cache.local.bound_ms), TT_SETTING_DURATION,
      .preset = 1 * SECONDS, .min = 1 * MS, .max = 1 * HOURS, .running = true,
-     .help = "In the mode `bounded`: how old the last proof that invalidations arrive may be."},
+     .help = "In the mode `bounded`: how old the last proof that invalidations arrive may be. "
+             "Without effect in this version."},
 
     {"limits.result_bytes", AT(limits.result_bytes), TT_SETTING_SIZE,
      .preset = 64 * MIB, .min = 1 * KIB, .max = 1 * GIB, .running = true,

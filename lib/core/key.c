@@ -1,5 +1,7 @@
 #include "core/key.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 /* ---- the key of a read ---- */
@@ -70,10 +72,9 @@ void tt_key_put_tag(tt_str name_space, tt_str tag, tt_buf *out)
     tt_buf_put_str(out, tag);
 }
 
-void tt_key_put_term(tt_str name_space, tt_buf *out)
+void tt_key_term(const char *name_space, char out[TT_KEY_TERM_MAX])
 {
-    tt_buf_put_str(out, name_space);
-    tt_buf_puts(out, ":term");
+    (void)snprintf(out, TT_KEY_TERM_MAX, "%s:term", name_space);
 }
 
 /* ---- names ---- */

@@ -24,6 +24,7 @@
 #define TT_KEY_FORMAT 1
 
 #define TT_KEY_NAMESPACE_MAX 64
+#define TT_KEY_TERM_MAX (TT_KEY_NAMESPACE_MAX + sizeof(":term"))
 #define TT_KEY_TAG_MAX 200
 
 /* The kinds of a bound value: the same bytes of another kind are another value to the server. The
@@ -63,7 +64,7 @@ TT_MUST int tt_key_write(const tt_key_parts *parts, tt_buf *out);
 /* Append the key text of an entry, a tag, the term; failure through out->failed. */
 void tt_key_put_entry(tt_str name_space, tt_hash128 hash, tt_buf *out);
 void tt_key_put_tag(tt_str name_space, tt_str tag, tt_buf *out);
-void tt_key_put_term(tt_str name_space, tt_buf *out);
+void tt_key_term(const char *name_space, char out[TT_KEY_TERM_MAX]);
 
 /* 1 to TT_KEY_NAMESPACE_MAX of [A-Za-z0-9_.-]. */
 TT_MUST bool tt_namespace_valid(tt_str name_space);

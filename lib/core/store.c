@@ -255,8 +255,8 @@ static bool answer_all(const tt_store_door *door, const tt_batch *batch, uint64_
     return true;
 }
 
-void tt_store_run_through(const tt_store_door *door, const tt_batch *batch, uint64_t now_ms,
-                          tt_answers *out)
+void tt_store_run(const tt_store_door *door, const tt_batch *batch, uint64_t now_ms,
+                  tt_answers *out)
 {
     TT_ASSERT(batch->n >= 0 && batch->n <= TT_BATCH_MAX);
     tt_buf_clear(&out->bytes);
@@ -266,23 +266,4 @@ void tt_store_run_through(const tt_store_door *door, const tt_batch *batch, uint
     out->n = out->ok ? batch->n : 0;
     if (out->ok)
         place(batch, out);
-}
-
-static tt_store *enter_this(void *ctx, tt_str key)
-{
-    (void)key;
-    return ctx;
-}
-
-static void leave_this(void *ctx, tt_store *s)
-{
-    (void)ctx;
-    (void)s;
-}
-
-void tt_store_run(tt_store *s, const tt_batch *batch, uint64_t now_ms, tt_answers *out)
-{
-    tt_store_door door = {enter_this, leave_this, s, s->epoch};
-
-    tt_store_run_through(&door, batch, now_ms, out);
 }

@@ -54,14 +54,8 @@ typedef struct tt_store {
 void tt_store_init(tt_store *s, const tt_allocator *a, tt_epoch epoch, size_t max_bytes);
 void tt_store_free(tt_store *s);
 
-/* Answer every command: GETs first, then marks, then scripts, as the driver for Redis sends them.
- * `now_ms` never goes back. `out->bytes` must have been initialised; its memory is used again. A
- * command that memory or max_bytes does not allow is answered by TT_REPLY_ERROR and did nothing;
- * !out->ok when memory was out before anything was changed. */
-void tt_store_run(tt_store *s, const tt_batch *batch, uint64_t now_ms, tt_answers *out);
-
-/* The same for whoever keeps several stores of one epoch: `enter` says which store has a key, and
- * `leave` gives it back when the command has been answered. */
+/* The way to one store, or to several of one epoch: `enter` says which store has a key, and `leave`
+ * gives it back when the command has been answered. */
 typedef struct tt_store_door {
     tt_store *(*enter)(void *ctx, tt_str key);
     void (*leave)(void *ctx, tt_store *s);
@@ -69,7 +63,11 @@ typedef struct tt_store_door {
     tt_epoch epoch;
 } tt_store_door;
 
-void tt_store_run_through(const tt_store_door *door, const tt_batch *batch, uint64_t now_ms,
-                          tt_answers *out);
+/* Answer every command: GETs first, then marks, then scripts, as the driver for Redis sends them.
+ * `now_ms` never goes back. `out->bytes` must have been initialised; its memory is used again. A
+ * command that memory or max_bytes does not allow is answered by TT_REPLY_ERROR and did nothing;
+ * !out->ok when memory was out before anything was changed. */
+void tt_store_run(const tt_store_door *door, const tt_batch *batch, uint64_t now_ms,
+                  tt_answers *out);
 
 #endif

@@ -318,7 +318,7 @@ int tt_client_start(const tt_client_options *o, tt_client **out, tt_error *err)
     c->family = (tt_family)c->settings.database.family;
     c->cached = tt_settings_scope(&c->settings) != TT_CONF_SCOPE_NONE;
     c->deferred = c->cached && c->settings.cache.when_unavailable == TT_CONF_AWAY_DEFER;
-    (void)snprintf(c->term_key, sizeof(c->term_key), "%s:term", c->settings.cache.name_space);
+    tt_key_term(c->settings.cache.name_space, c->term_key);
     if (init_locks(c) != 0) {
         tt_origin_free(&c->origin);
         tt_del(o->a, c);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "core/config.h"
 #include "core/core.h"
+#include "core/key.h"
 #include "core/script.h"
 #include "drv/cache.h"
 #include "drv/secret.h"
@@ -81,7 +82,7 @@ typedef struct tt_client {
     const tt_db_driver *driver;
     tt_secret password, redis_password;
     struct tt_redis_url redis; /* where the links go */
-    char term_key[TT_CONF_NAME_MAX + 16];
+    char term_key[TT_KEY_TERM_MAX];
     tt_svc_node nodes[TT_NODES_MAX];
     int n_nodes;
     tt_family family;   /* as configured; UNKNOWN: as found */

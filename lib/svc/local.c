@@ -101,7 +101,7 @@ int tt_local_call(tt_local *l, const tt_batch *batch, tt_answers *out)
     out->n = 0;
     if (batch->n < 1 || batch->n > TT_BATCH_MAX)
         return TT_E_ARGUMENT;
-    tt_store_run_through(&door, batch, (uint64_t)(tt_now_ns(l->clock) / TT_NS_PER_MS), out);
+    tt_store_run(&door, batch, (uint64_t)(tt_now_ns(l->clock) / TT_NS_PER_MS), out);
     return out->ok ? 0 : TT_E_NOMEM;
 }
 

@@ -57,7 +57,10 @@ static void put_node(tt_client *c, int i, tt_writer *w)
     else
         tt_write_null(w, "lag_ms");
     tt_write_bool(w, "compared", v.vetted || v.primary);
-    tt_write_number(w, "checked_ms_ago", (double)v.age_ms);
+    if (v.age_ms >= 0)
+        tt_write_number(w, "checked_ms_ago", (double)v.age_ms);
+    else
+        tt_write_null(w, "checked_ms_ago");
     tt_write_number(w, "in_flight", v.in_flight);
     tt_write_number(w, "latency_us", (double)v.latency_ns / 1000.0);
     tt_write_number(w, "connections", pool.open);

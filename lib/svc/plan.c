@@ -135,9 +135,11 @@ static int check_read_class(tt_client *c, tt_plan *p, tt_error *err)
         return 0;
     }
     return tt_fail(err, TT_E_STATEMENT,
-                   "expected one statement that only reads, came one of class \"%s\": %s; use "
-                   "tt_query_write for it",
-                   tt_sql_class_name(info->class), info->why);
+                   "expected one statement that only reads, came one of class \"%s\": %s%s",
+                   tt_sql_class_name(info->class), info->why,
+                   info->class == TT_SQL_WRITE || info->class == TT_SQL_DDL
+                       ? "; use tt_query_write for it"
+                       : "");
 }
 
 int tt_plan_check_outside(const tt_plan *p, tt_error *err)
@@ -256,8 +258,9 @@ int tt_plan_write(tt_client *c, const char *sql, const tt_write_options *options
     if (out->info.class != TT_SQL_WRITE && out->info.class != TT_SQL_DDL)
         return tt_fail(err, TT_E_STATEMENT,
                        "expected one statement that changes rows or the schema, came one of class "
-                       "\"%s\": %s",
-                       tt_sql_class_name(out->info.class), out->info.why);
+                       "\"%s\": %s%s",
+                       tt_sql_class_name(out->info.class), out->info.why,
+                       out->info.class <= TT_SQL_READ_PRIMARY ? "; use tt_query_read for it" : "");
     out->no_tags = (o.flags & TT_WRITE_NO_TAGS) != 0;
     if (out->no_tags || !c->cached)
         return 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/columns.h"
+#include "support/columns_put.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,7 +39,7 @@ static int rebuild(const tt_columns *v, tt_columns_builder *b, tt_buf *out)
         for (size_t c = 0; c < v->columns; c++) {
             tt_value x = tt_columns_value(v, r, c);
 
-            tt_columns_put(b, c, &x);
+            columns_put(b, c, &x);
         }
         rc = tt_columns_end_row(b);
         if (rc != 0)

@@ -304,6 +304,51 @@ START_TEST(wrong_redis_password)
 }
 END_TEST
 
+/* The rights of the account of Redis in docs/servers.md, from its ~KEYS on. */
+static void documented_rights(char *out, size_t size)
+{
+    char line[512], *rights = NULL;
+    FILE *page = fopen(TT_SERVERS_PAGE, "r");
+
+    ck_assert_ptr_nonnull(page);
+    while (!rights && fgets(line, sizeof(line), page))
+        if (strncmp(line, "ACL SETUSER app ", 16) == 0)
+            rights = strstr(line, " +");
+    (void)fclose(page);
+    ck_assert_ptr_nonnull(rights);
+    (void)snprintf(out, size, "%.*s", (int)strcspn(rights, "\n"), rights);
+}
+
+START_TEST(rights_in_redis_that_are_documented_are_enough)
+{
+    char rights[400], command[500], url[64];
+    const char *tag = "some";
+    tt_config *cfg = config_new();
+    redisContext *raw = redis_raw();
+    redisReply *log;
+    tt_client *c;
+
+    documented_rights(rights, sizeof(rights));
+    (void)snprintf(command, sizeof(command), "ACL SETUSER app on >of-app ~*%s", rights);
+    freeReplyObject(redisCommand(raw, command));
+    freeReplyObject(redisCommand(raw, "ACL LOG RESET"));
+    (void)snprintf(url, sizeof(url), "redis://app@127.0.0.1:%s/0", getenv("TT_REDIS_PORT"));
+    config_put(cfg, "cache.redis", url);
+    EXPECT(tt_config_set_redis_password(cfg, "of-app", &err), 0);
+    c = client_of(cfg);
+    expect_sound(c);
+    EXPECT(tt_invalidate_tags(c, &tag, 1, NULL, &err), 0);
+    EXPECT(tt_cache_clear(c, NULL, &err), 0);
+    expect_sound(c);
+    tt_client_close(c);
+    log = redisCommand(raw, "ACL LOG");
+    ck_assert_uint_eq(log->elements, 0);
+    freeReplyObject(log);
+    freeReplyObject(redisCommand(raw, "ACL DELUSER app"));
+    redisFree(raw);
+}
+END_TEST
+
 /* ---- statements --------------------------------------------------------------------------------
  */
 
@@ -427,7 +472,7 @@ static const refused statements[] = {
      0,
      "",
      NULL,
-     {"changes rows or the schema", "class \"read\""}},
+     {"changes rows or the schema", "class \"read\"", "use tt_query_read"}},
     {"SELECT id FROM items", false, 0, TT_E_LIMIT, 0, "", "", {"larger than 5 rows"}},
     {"SELECT REPEAT('x', 2000)", false, 0, TT_E_LIMIT, 0, "", "", {"or 1024 bytes"}},
     {"INSERT INTO items VALUES (1, 1)",
@@ -812,6 +857,7 @@ int main(void)
     tcase_add_test(t, wrong_password);
     tcase_add_test(t, wrong_redis_port);
     tcase_add_test(t, wrong_redis_password);
+    tcase_add_test(t, rights_in_redis_that_are_documented_are_enough);
     tcase_add_test(t, parameters);
     tcase_add_test(t, refused_by_the_server);
     tcase_add_test(t, constraints);

@@ -73,7 +73,6 @@ START_TEST(write_times_out_somewhere)
 {
     tt_client *c = client_new();
     int64_t known = 10;
-    int unknown = 0;
 
     for (int i = 1; i <= 40; i++) {
         tt_error e = TT_ERROR_INIT;
@@ -84,7 +83,6 @@ START_TEST(write_times_out_somewhere)
         } else if (rc == TT_E_COMMIT_UNKNOWN) {
             tt_db_conn *raw = open_to("PRIMARY");
 
-            unknown++;
             known = number(raw, "SELECT v FROM items WHERE id = 1");
             db->close(raw);
         } else {

@@ -187,14 +187,6 @@ START_TEST(random_walk_keeps_its_promises)
 }
 END_TEST
 
-START_TEST(states_have_names)
-{
-    ck_assert_str_eq(tt_breaker_state_name(TT_BREAKER_CLOSED), "closed");
-    ck_assert_str_eq(tt_breaker_state_name(TT_BREAKER_HALF_OPEN), "half-open");
-    ck_assert_str_eq(tt_breaker_state_name((tt_breaker_state)9), "?");
-}
-END_TEST
-
 int main(void)
 {
     TCase *t = tcase_create("breaker");
@@ -208,6 +200,5 @@ int main(void)
     tcase_add_test(t, backs_off_with_jitter_up_to_the_maximum);
     tcase_add_test(t, times_do_not_overflow);
     tcase_add_test(t, random_walk_keeps_its_promises);
-    tcase_add_test(t, states_have_names);
     return suite_run("breaker", t);
 }

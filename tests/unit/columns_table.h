@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "core/columns.h"
+#include "support/columns_put.h"
 
 #define TABLE_COLUMNS_MAX 12
 #define TABLE_ROWS_MAX 70
@@ -105,7 +106,7 @@ TT_MUST static inline int table_build(const table *t, tt_columns_builder *b)
         for (size_t c = 0; c < t->columns; c++) {
             tt_value v = table_value(t, r, c, scratch);
 
-            tt_columns_put(b, c, &v);
+            columns_put(b, c, &v);
         }
         rc = tt_columns_end_row(b);
         if (rc != 0)

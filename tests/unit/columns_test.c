@@ -56,7 +56,7 @@ START_TEST(a_builder_is_used_again)
     tt_columns_builder_init(&b, libc, 0);
     ck_assert_int_eq(tt_columns_builder_shape(&b, 1), 0);
     tt_columns_describe(&b, 0, TT_TYPE_BLOB, TT_STR("x"));
-    tt_columns_put(&b, 0, &big);
+    columns_put(&b, 0, &big);
     ck_assert_int_eq(tt_columns_end_row(&b), 0);
     ck_assert_int_eq(tt_columns_finish(&b, &first), 0);
     tt_columns_builder_clear(&b, 0);

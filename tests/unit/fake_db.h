@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "core/columns.h"
 #include "drv/db.h"
+#include "support/columns_put.h"
 
 enum { FAKE_SERVERS = 4, FAKE_LOG = 32, FAKE_TEXT = 160 };
 
@@ -192,7 +193,7 @@ static inline tt_db_status fake_read(tt_db_conn *c, tt_str sql, const tt_value *
     tt_columns_builder_init(&b, &tt_allocator_libc, 0);
     if (tt_columns_builder_shape(&b, 1) == 0) {
         tt_columns_describe(&b, 0, TT_TYPE_INT, TT_STR("v"));
-        tt_columns_put(&b, 0, &v);
+        columns_put(&b, 0, &v);
         if (tt_columns_end_row(&b) != 0 || tt_columns_finish(&b, out) != 0)
             out->failed = true;
     }

@@ -22,7 +22,7 @@ static tt_buf encoded(const tt_allocator *a)
     ck_assert_int_eq(tt_columns_builder_shape(&b, TT_COUNT(types)), 0);
     for (size_t i = 0; i < TT_COUNT(types); i++) {
         tt_columns_describe(&b, i, types[i], tt_str_c(names[i]));
-        tt_columns_put(&b, i, &row[i]);
+        columns_put(&b, i, &row[i]);
     }
     ck_assert_int_eq(tt_columns_end_row(&b), 0);
     for (size_t i = 0; i < TT_COUNT(types); i++)

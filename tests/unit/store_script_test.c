@@ -11,6 +11,7 @@
 #include "core/script.h"
 #include "core/store_table.h"
 #include "support/lua_redis.h"
+#include "unit/store_support.h"
 
 enum { SEEDS = 3000, COMMANDS = 150, KEYS = 3, TEXT_MAX = 400 };
 
@@ -366,7 +367,7 @@ static bool step(run *r)
         show_command(r->trace, r->now_ms, &cmd);
     lua = lua_redis_run(r->lua, &cmd, tt_str_c(epoch_text));
     lua_value = lua_redis_get(r->lua, cmd.key, &lua_expires);
-    tt_store_run(&r->store, &batch, r->now_ms, &r->answers);
+    store_run(&r->store, &batch, r->now_ms, &r->answers);
     node = tt_store_find(&r->store, cmd.key);
     store_value = node ? tt_store_value(node) : tt_str_n(NULL, 0);
     store_expires = node ? node->expires_ms : 0;

@@ -30,7 +30,7 @@ static const tt_reply *run(uint64_t now_ms, tt_cmd cmd)
 {
     tt_batch batch = {&cmd, 1};
 
-    tt_store_run(&store, &batch, now_ms, &answers);
+    store_run(&store, &batch, now_ms, &answers);
     ck_assert(answers.ok && answers.n == 1);
     ck_assert_uint_le(store.count.bytes, store.max_bytes);
     return &answers.replies[0];
@@ -181,7 +181,7 @@ START_TEST(a_batch_reads_first_and_answers_in_order)
 
     begin(SIZE_MAX);
     run(1, ask("b", "lease", "token", "s", "9", NULL));
-    tt_store_run(&store, &batch, 1, &answers);
+    store_run(&store, &batch, 1, &answers);
     ck_assert(answers.ok);
     ck_assert_int_eq(answers.n, 4);
     ck_assert_mem_eq(answers.epoch.c, EPOCH, TT_EPOCH_BYTES);
@@ -369,7 +369,7 @@ static void oom_batch(void)
                      ask("gone", "release", "token", NULL)};
     tt_batch batch = {cmds, TT_COUNT(cmds)};
 
-    tt_store_run(&store, &batch, 2, &answers);
+    store_run(&store, &batch, 2, &answers);
 }
 
 static void copy_values(tt_buf *out)
@@ -460,7 +460,7 @@ START_TEST(the_first_write_without_memory)
         oom_arm(&o, allocations++);
         tt_store_init(&store, &o.a, test_epoch(), SIZE_MAX);
         answers = (tt_answers){.bytes = tt_buf_init(&o.a)};
-        tt_store_run(&store, &batch, 1, &answers);
+        store_run(&store, &batch, 1, &answers);
         ck_assert_int_eq(answers.ok, there("t"));
         tt_store_free(&store);
         tt_buf_free(&answers.bytes);

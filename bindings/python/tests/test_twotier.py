@@ -177,6 +177,14 @@ class QueryTest(unittest.TestCase):
             _client.read("SELECT v FROM py WHERE id = ?", [])
         self.assertEqual(caught.exception.name, "TT_E_PARAMETERS")
 
+    def test_what_python_refuses_itself(self):
+        for timeout in (0, -5, 3601, 4294967.396, float("nan")):
+            with self.assertRaises(ValueError):
+                _client.read("SELECT 1", timeout=timeout)
+        with self.assertRaises(ValueError):
+            _client.read("SELECT 1", consistency="bogus")
+        self.assertEqual(_client.read("SELECT 1", timeout=3600).rows, [(1,)])
+
     def test_sessions_and_transactions(self):
         with _client.session() as session:
             self.assertEqual(session.token, "")

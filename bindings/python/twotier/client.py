@@ -30,6 +30,7 @@ _INVALIDATED = ("none", "done", "outstanding", "deferred", "at_commit")
 _ONLY_THESE_TAGS, _NO_TAGS = 1, 2
 _TRANSACTION = (None, "open", "doomed")
 _JSON = 1
+_TIMEOUT_S_MAX = 3600
 
 #: What a write did. "outstanding" and "deferred" in `invalidated` are successes outside the promise.
 WriteInfo = namedtuple("WriteInfo", "affected_rows insert_id invalidated position")
@@ -63,7 +64,11 @@ class Result(abc.Sequence):
 
 def _milliseconds(seconds):
     """Timeouts are in seconds here; None is the configured one."""
-    return 0 if seconds is None else max(1, round(seconds * 1000))
+    if seconds is None:
+        return 0
+    if not 0 < seconds <= _TIMEOUT_S_MAX:
+        raise ValueError(f"timeout is {seconds}; expected seconds, more than 0 and at most {_TIMEOUT_S_MAX}")
+    return max(1, round(seconds * 1000))
 
 
 def _write_info(info):
@@ -108,6 +113,8 @@ def _config(source, password, redis_password):
 
 def _read_options(cache_class, tags, consistency, timeout):
     names = Names(tags)
+    if consistency not in _CONSISTENCY:
+        raise ValueError(f"consistency is {consistency!r}; expected one of {', '.join(_CONSISTENCY)}")
     options = CReadOptions(
         cache_class=None if cache_class is None else cache_class.encode(),
         tags=names.array,
@@ -296,7 +303,7 @@ class Session(_Queries):
             call(lib.tt_begin, session, ctypes.byref(options))
 
     def commit(self, *, timeout=None):
-        """A WriteInfo. The transaction is over in every case."""
+        """A WriteInfo. The transaction is over in every case but that of a UsageError."""
         options = CCommitOptions(timeout_ms=_milliseconds(timeout))
         info = CWriteInfo()
         with self._use() as (_, session):
