@@ -1,8 +1,15 @@
 #include "drv/drv_mysql.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
+
+#include "base/clock.h"
+
+/* Between two looks at a login under way, should the library wait for something else than bytes. */
+#define LOGIN_LOOK_MS 5
 
 /* Where the two client libraries differ. */
 
@@ -144,6 +151,12 @@ static int socket_of(MYSQL *mysql)
     return (int)mysql_get_socket(mysql);
 }
 
+static bool log_in(MYSQL *mysql, const tt_db_target *t)
+{
+    return mysql_real_connect(mysql, t->host, t->user, t->password, t->schema, t->port, t->socket,
+                              CLIENT_MULTI_RESULTS) != NULL;
+}
+
 /* It asks the server for its key by itself, where one is needed. But it would say the password in
  * clear to any server that asks for it (mysql_clear_password, dialog): that is for connections
  * whose certificate is checked, the only ones that are TLS for certain before that question. */
@@ -174,7 +187,27 @@ static int set_tls(MYSQL *mysql, const char *mode)
 
 static int socket_of(MYSQL *mysql)
 {
-    return mysql->net.fd;
+    return mysql->net.vio ? (int)mysql->net.fd : -1;
+}
+
+/* Its timeout ends with the server's greeting: a server that falls silent after it would be waited
+ * for without end. (MySQL 9.7 C API Developer Guide, "mysql_real_connect_nonblocking()".) */
+static bool log_in(MYSQL *mysql, const tt_db_target *t)
+{
+    int64_t until_ns =
+        tt_now_ns(&tt_clock_system) + TT_MAX(t->connect_timeout_ms, 1) * TT_NS_PER_MS;
+    enum net_async_status status;
+
+    while ((status = mysql_real_connect_nonblocking(mysql, t->host, t->user, t->password, t->schema,
+                                                    t->port, t->socket, CLIENT_MULTI_RESULTS)) ==
+           NET_ASYNC_NOT_READY) {
+        struct pollfd p = {socket_of(mysql), POLLIN, 0};
+
+        if (tt_now_ns(&tt_clock_system) >= until_ns && p.fd >= 0)
+            (void)shutdown(p.fd, SHUT_RDWR); /* which the library sees */
+        (void)poll(&p, 1, LOGIN_LOOK_MS);
+    }
+    return status == NET_ASYNC_COMPLETE;
 }
 
 /* Without TLS a password goes encrypted with the server's key, which must be asked for. */
@@ -304,8 +337,7 @@ static tt_db_status open_link(tt_db_conn *c, const tt_db_target *t, tt_error *er
                               err);
     c->guard_sigpipe = true;
     status = tt_mysql_begin(c, err);
-    if (!mysql_real_connect(&c->mysql, t->host, t->user, t->password, t->schema, t->port, t->socket,
-                            CLIENT_MULTI_RESULTS))
+    if (!log_in(&c->mysql, t))
         return tt_mysql_end(c, tt_mysql_not_connected(&c->mysql, c->node, err));
     c->fd = socket_of(&c->mysql);
     c->peer.connection_id = mysql_thread_id(&c->mysql);

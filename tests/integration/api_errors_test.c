@@ -189,6 +189,12 @@ static const struct {
      {"sentinel://", "expected redis://"}},
 };
 
+/* Of a port where nobody listens Oracle's client library has another number than MariaDB's. */
+static bool is_number(unsigned got, unsigned expected)
+{
+    return got == expected || (expected == 2002 && got == 2003);
+}
+
 static void expect_node(const tt_error *e, const char *node)
 {
     char text[TT_ERROR_NODE_MAX], name[32];
@@ -217,7 +223,7 @@ START_TEST(not_opened)
     expect_code(tt_client_open(cfg, &c, &e), &e, openings[_i].code, openings[_i].key);
     ck_assert_ptr_null(c);
     if (openings[_i].number || !openings[_i].node)
-        ck_assert_uint_eq(e.server_errno, openings[_i].number);
+        ck_assert_msg(is_number(e.server_errno, openings[_i].number), "%u", e.server_errno);
     if (openings[_i].sqlstate)
         ck_assert_str_eq(e.sqlstate, openings[_i].sqlstate);
     expect_node(&e, openings[_i].node);
