@@ -54,9 +54,9 @@ TT_API int tt_client_open(const tt_config *config, tt_client **out, tt_error *er
 
 /** Close: ends the background work, closes every connection, frees the client. NULL does nothing.
  * No other call on the client may be running; its sessions, statements and queues must be freed
- * before. Results live on. Invalidations that are still outstanding are tried for up to one second;
- * what remains is left to the marks, as after a crash. Blocks accordingly. In the child of a fork
- * it only frees. Since 0.1. */
+ * before. Results live on. Invalidations that are still outstanding are tried for up to one second
+ * (one that is under way when it begins may take another two); what remains is left to the marks,
+ * as after a crash. Blocks accordingly. In the child of a fork it only frees. Since 0.1. */
 TT_API void tt_client_close(tt_client *client);
 
 /** Take over what may change while running; the rest must be equal, or nothing is changed.

@@ -75,8 +75,8 @@ typedef struct tt_read_options {
     const char *cache_class; /**< name of a class in cache.classes, or "" for cache.default_ttl:
                                   cache the result for that long. NULL: do not use the cache;
                                      tags are then TT_E_ARGUMENT. A result that depends on time,
-                                     chance or who asks (NOW(), RAND()), or of a class of 0, is not
-                                     kept, but its tags count: it is no older than their writes */
+                                     chance or who asks (NOW(), RAND()) is not kept, but its tags
+                                     count: it is no older than their writes */
     const char *const *tags; /**< NULL: taken from the tables of the statement */
     size_t n_tags;           /**< 0: likewise */
     int32_t consistency;     /**< tt_consistency; TT_STRONG does not use the cache */

@@ -62,7 +62,8 @@ typedef struct tt_epoch {
 } tt_epoch;
 
 typedef struct tt_answers {
-    bool ok;         /* false: nothing is known about any command */
+    bool ok;         /* false: nothing is known about any command ... */
+    bool unsent;     /* ... but that none was sent */
     tt_epoch epoch;  /* of the connection that answered; valid when ok */
     uint64_t now_ms; /* when a mark was among the commands: the node's clock, nearly */
     tt_reply replies[TT_BATCH_MAX];

@@ -56,7 +56,7 @@ end
 
 -- Tags --------------------------------------------------------------------------------------------
 
-local version, of, barrier, marks, later
+local version, of, barrier, marks
 if found then
   version, of, barrier, marks = string.match(found, '^T1 (%S+) (%S+) (%S+)(.*)$')
   if not version then
@@ -66,7 +66,7 @@ if found then
       if verb ~= 'withdraw' then
         return found -- a later protocol: hands off, but for a mark that we left at its end
       end
-      later, marks = true, found
+      marks = found
     end
   end
 end
@@ -126,7 +126,7 @@ elseif verb == 'mark' then -- new_version, nonce, timeout_ms, server, connection
   nonce, timeout, ttl = ARGV[4], ARGV[5], ARGV[8]
 
 elseif verb == 'withdraw' then -- nonce, ttl_ms
-  nonce, ttl, answer = ARGV[3], ARGV[4], later and found or 'withdrawn'
+  nonce, ttl, answer = ARGV[3], ARGV[4], 'withdrawn'
 
 elseif verb == 'name' then -- version, new_version, name
   if not ours then

@@ -212,6 +212,7 @@ static void after_lease(tt_read_op *op, const tt_answers *answers, int64_t now_n
     tt_str text = r->text;
 
     if (!answers->ok || r->kind != TT_REPLY_TEXT) {
+        op->leased = !answers->ok; /* it may be: see see_lease() */
         tt_read_source(op, now_ns, act);
         return;
     }
@@ -225,12 +226,16 @@ static void after_lease(tt_read_op *op, const tt_answers *answers, int64_t now_n
         return;
     }
     if (text.n < 3 + TT_NONCE_BYTES || memcmp(text.p + 3, op->token.c, TT_NONCE_BYTES) != 0) {
-        /* Another process is loading these versions: look again soon, with growing patience. */
-        int64_t pause_ms = TT_MIN(1 << TT_MIN(op->remote_waits, 5), 32);
+        /* Another process is loading these versions: look again soon, with growing patience; but it
+         * may have died, and half of the time is for loading oneself. */
+        int64_t until_ns = now_ns + TT_MIN(1 << TT_MIN(op->remote_waits, 5), 32) * TT_NS_PER_MS;
 
-        if (tt_str_has_prefix(text, TT_STR("L1 ")) && op->remote_waits++ < REMOTE_WAITS_MAX) {
+        if (op->remote_waits == 0)
+            op->remote_until_ns = now_ns + (op->rq->deadline_ns - now_ns) / 2;
+        if (tt_str_has_prefix(text, TT_STR("L1 ")) && op->remote_waits++ < REMOTE_WAITS_MAX &&
+            until_ns <= op->remote_until_ns) {
             tt_read_note(op, TT_NOTE_REMOTE);
-            tt_read_park(op, TT_READ_REMOTE, now_ns + pause_ms * TT_NS_PER_MS, act);
+            tt_read_park(op, TT_READ_REMOTE, until_ns, act);
             return;
         }
         tt_read_source(op, now_ns, act);

@@ -85,6 +85,7 @@ typedef struct tt_read_op {
     tt_waiter waiter;
     tt_notes notes;
     int restarts, remote_waits;
+    int64_t remote_until_ns; /* no longer for another's load; set at the first of remote_waits */
     uint64_t tried;
     tt_buf need;    /* barrier of all tags and of the session */
     bool no_store;  /* marked, unreadable, nameless: store nothing, join nobody */

@@ -88,15 +88,16 @@ static void take_rows(tt_read_op *op, const tt_event *ev, tt_act *act)
 }
 
 /* The lease that was asked for with the rows: is it ours? If it is another's, theirs is the store.
+ * Without an answer it may be: to store and to release name the token, and do nothing if it is not.
  */
 static void see_lease(tt_read_op *op, const tt_answers *answers)
 {
     const tt_reply *r = &answers->replies[0];
 
     op->lease_asked = false;
-    op->leased = answers->ok && r->kind == TT_REPLY_TEXT && r->text.n >= 3 + TT_NONCE_BYTES &&
-                 tt_str_has_prefix(r->text, TT_STR("L1 ")) &&
-                 memcmp(r->text.p + 3, op->token.c, TT_NONCE_BYTES) == 0;
+    op->leased = !answers->ok || (r->kind == TT_REPLY_TEXT && r->text.n >= 3 + TT_NONCE_BYTES &&
+                                  tt_str_has_prefix(r->text, TT_STR("L1 ")) &&
+                                  memcmp(r->text.p + 3, op->token.c, TT_NONCE_BYTES) == 0);
 }
 
 void tt_read_after_rows(tt_read_op *op, const tt_event *ev, int64_t now_ns, tt_act *act)

@@ -187,7 +187,7 @@ void tt_read_after_lookup(tt_read_op *op, const tt_answers *answers, tt_act *act
             if (is_usable(op, kind, &tag, answers->epoch))
                 see_barrier(op, i, &tag);
         }
-        op->lease_due = nobody_loads(op, &answers->replies[0]);
+        op->lease_due = !op->rq->no_entry && nobody_loads(op, &answers->replies[0]);
     }
     op->phase = TT_READ_MISSED;
     act->what = TT_DO_SHARED;

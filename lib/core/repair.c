@@ -40,16 +40,30 @@ void tt_repair_init(tt_repair_op *op, tt_core *core, tt_repair *repair)
         op->cmds[op->n_keys++].key = tt_str_cut(&rest, '\n');
 }
 
+/* A server that cannot be reached takes its time to say so: it is not asked again for each of those
+ * who wait for it. */
+static void put_off(tt_core *c, tt_str server, int64_t until_ns)
+{
+    for (tt_link *l = c->repairs.next; l != &c->repairs; l = l->next) {
+        tt_repair *r = TT_CONTAINER(l, tt_repair, link);
+
+        if (r->kill && tt_str_eq(tt_buf_str(&r->server), server))
+            r->not_before_ns = TT_MAX(r->not_before_ns, until_ns);
+    }
+}
+
 void tt_repair_finish(tt_repair_op *op, int64_t now_ns)
 {
     tt_repair *r = op->repair;
+    int64_t pause_ms = TT_MIN(PAUSE_MS_MIN << TT_MIN(r->attempts, 7), PAUSE_MS_MAX);
 
+    if (!op->ok && op->unreached)
+        put_off(op->core, tt_buf_str(&r->server), now_ns + pause_ms * TT_NS_PER_MS);
     if (op->ok || r->reap) {
         tt_repair_free(op->core->a, r);
         return;
     }
-    r->not_before_ns =
-        now_ns + TT_MIN(PAUSE_MS_MIN << TT_MIN(r->attempts, 7), PAUSE_MS_MAX) * TT_NS_PER_MS;
+    r->not_before_ns = now_ns + pause_ms * TT_NS_PER_MS;
     r->attempts++;
     tt_list_append(&op->core->repairs, &r->link);
     op->core->n_repairs++;
@@ -110,6 +124,7 @@ static void after_term(tt_repair_op *op, const tt_answers *answers, tt_act *act)
 static void after_kill(tt_repair_op *op, const tt_event *ev, tt_act *act)
 {
     op->notes |= TT_NOTE_BIT(TT_NOTE_KILLED);
+    op->unreached = ev->db == TT_DB_UNSENT;
     if ((ev->db == TT_DB_OK && ev->gone) || (ev->db == TT_DB_UNSENT && op->passed_by))
         bump(op, act);
     else

@@ -27,6 +27,7 @@ typedef struct tt_repair_op {
     tt_repair_phase phase;
     tt_notes notes;
     bool passed_by; /* the term names another server than the mark's */
+    bool unreached; /* that server could not be asked */
     tt_nonce version;
     tt_number number;
     int n_keys;

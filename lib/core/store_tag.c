@@ -209,22 +209,19 @@ static tt_store_outcome bump_tag(tt_store_call *c, const tag_parts *t)
 }
 
 /* Where there is no tag of ours: take the marks of `nonce` out of `text`, and make nothing. */
-static tt_store_outcome strip(tt_store_call *c, tt_str text, tt_str nonce, tt_str answer)
+static tt_store_outcome strip(tt_store_call *c, tt_str text, tt_str nonce)
 {
     tt_buf *rest = &c->s->text;
+    tt_str answer = TT_STR("withdrawn");
     tt_store_outcome rc;
-    size_t n;
 
     put_other_marks(text, nonce, rest);
-    n = rest->n;
-    tt_buf_put_str(rest, answer); /* which may be what was found */
     if (rest->failed)
         return TT_STORE_NOMEM;
-    answer = tt_str_n(rest->p + n, answer.n);
-    if (n && n != text.n)
-        return tt_store_set(c, tt_str_n(rest->p, n), NULL, answer);
+    if (rest->n && rest->n != text.n)
+        return tt_store_set(c, tt_buf_str(rest), NULL, answer);
     rc = tt_store_say(c, answer);
-    if (n)
+    if (rest->n)
         return rc;
     if (rc == TT_STORE_DONE && c->node) {
         tt_store_drop(c->s, c->node);
@@ -242,8 +239,7 @@ static tt_store_outcome withdraw_mark(tt_store_call *c, const tag_parts *t)
     size_t marks_at;
 
     if (!t->there)
-        return strip(c, t->later ? c->found : t->marks, args[1],
-                     t->later ? c->found : TT_STR("withdrawn"));
+        return strip(c, t->later ? c->found : t->marks, args[1]);
     text = begin(c, t->version, t->epoch);
     tt_buf_put_str(text, t->barrier);
     marks_at = text->n;

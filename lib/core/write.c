@@ -56,16 +56,20 @@ static tt_str position_of(const tt_write_op *op)
     return op->position.n && !op->position.failed ? tt_buf_str(&op->position) : TT_STR("P");
 }
 
-/* Leave the bumps to the background. Without memory for that the marks still stand, and whoever
- * meets them past their deadline reaps them. */
+/* Leave the bumps to the background. Without memory for that, or where too much waits already and
+ * it is only to withdraw, the marks still stand, and whoever meets them past their deadline reaps
+ * them.
+ */
 static void leave_repair(tt_write_op *op, bool kill, bool withdraw)
 {
-    tt_repair *r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
-                                  position_of(op), op->rq->tag_keys, op->rq->n_tags);
+    tt_repair *r = NULL;
 
     /* A mark may still name this connection, and whoever settles it kills that: nobody else shall
      * use it. */
     op->discard = op->discard || op->marked;
+    if (!withdraw || op->core->n_repairs < TT_REPAIRS_MAX)
+        r = tt_core_repair(op->core, tt_str_c(op->server), op->connection, op->nonce,
+                           position_of(op), op->rq->tag_keys, op->rq->n_tags);
     if (!r)
         return;
     r->kill = kill;
@@ -205,15 +209,19 @@ static void after_acquire(tt_write_op *op, const tt_event *ev, int64_t now_ns, t
 }
 
 /* The cache cannot be reached, or refuses, before anything was written. */
-static void cache_away(tt_write_op *op, tt_act *act)
+static void cache_away(tt_write_op *op, const tt_answers *answers, int64_t now_ns, tt_act *act)
 {
-    if (op->core->cfg.defer && !op->rq->commits_itself) {
+    bool late = now_ns >= op->rq->deadline_ns;
+
+    if (!answers->ok && answers->unsent && !op->by_script)
+        op->marked = false; /* no mark is anywhere */
+    if (op->core->cfg.defer && !op->rq->commits_itself && !late) {
         execute(op, true, act);
         return;
     }
     if (op->marked)
         leave_repair(op, false, true);
-    end(op, TT_E_CACHE_UNAVAILABLE, act);
+    end(op, late ? TT_E_TIMEOUT : TT_E_CACHE_UNAVAILABLE, act);
 }
 
 /* Is our mark at every tag? One of a later protocol is not asked: it refuses the write anyway. */
@@ -265,7 +273,7 @@ static void after_mark(tt_write_op *op, const tt_answers *answers, int64_t now_n
     if (!tt_tags_done(answers, 1) || answers->replies[0].kind == TT_REPLY_ERROR ||
         (answers->replies[0].kind == TT_REPLY_TEXT &&
          tt_tag_parse(answers->replies[0].text, &tag) == TT_TAG_NEWER)) {
-        cache_away(op, act);
+        cache_away(op, answers, now_ns, act);
         return;
     }
     if (op->marked)

@@ -402,7 +402,8 @@ static void say_farewell(tt_client *c)
     int left;
 
     do {
-        tt_client_repair(c);
+        while (tt_client_now(c) < until && tt_client_repair(c, until))
+            ;
         pthread_mutex_lock(&c->mu);
         left = c->core.n_repairs;
         pthread_mutex_unlock(&c->mu);

@@ -149,8 +149,8 @@ void tt_client_apply_locked(tt_client *c);
 TT_MUST int tt_client_change(tt_client *c, const struct tt_settings *next, tt_error *err);
 /* Look at every node and wait for it: until `deadline_ns`. Not under mu. */
 void tt_client_look(tt_client *c, int64_t deadline_ns);
-/* Do what repairs are due. */
-void tt_client_repair(tt_client *c);
+/* Do one repair that is due. False: there is none. */
+bool tt_client_repair(tt_client *c, int64_t until_ns);
 /* As pthread_create, with all signals blocked: those are the host's. */
 TT_MUST int tt_thread_start(pthread_t *thread, void *(*main)(void *), void *arg);
 /* Threads (svc/prober.c, svc/keeper.c). */

@@ -261,6 +261,7 @@ static void do_rows(tt_drive *d, const tt_act *act, tt_event *ev)
 static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
 {
     tt_client *c = d->c;
+    int64_t until_ns = cache_deadline(d); /* the cache has the same time as for any batch */
     tt_cache_pending pending;
     int rc = 0;
 
@@ -272,7 +273,7 @@ static void do_read(tt_drive *d, const tt_act *act, tt_event *ev)
     if (!act->batch.n || !c->cache.start)
         return;
     if (rc == 0)
-        rc = c->cache.finish(c->cache.ctx, &pending, cache_deadline(d));
+        rc = c->cache.finish(c->cache.ctx, &pending, until_ns);
     answered(d, act, rc, ev);
 }
 

@@ -7,7 +7,14 @@
 #include "svc/deferred.h"
 #include "svc/drive.h"
 
-enum { KEEP_MS = 20, POOLS_EVERY = 25, DRAIN_EVERY = 25, DOUBT_EVERY = 15, REPAIRS_A_ROUND = 64 };
+enum {
+    KEEP_MS = 20,
+    POOLS_EVERY = 25,
+    DRAIN_EVERY = 25,
+    DOUBT_EVERY = 15,
+    REPAIRS_A_ROUND = 64,
+    REPAIR_MS = 2000
+};
 
 /* Sleep, but end at once when the client stops; false then. */
 static bool nap(tt_client *c, int64_t ms)
@@ -43,12 +50,12 @@ void *tt_watchdog_main(void *client)
     return NULL;
 }
 
-static void run_repair(tt_client *c, tt_repair *r)
+static void run_repair(tt_client *c, tt_repair *r, int64_t until_ns)
 {
     tt_repair_op op;
     tt_drive d;
 
-    tt_drive_init(&d, c, tt_client_now(c) + 2 * TT_NS_PER_S, NULL);
+    tt_drive_init(&d, c, until_ns, NULL);
     tt_repair_init(&op, &c->core, r);
     tt_drive_repair(&d, &op);
     pthread_mutex_lock(&c->mu);
@@ -57,18 +64,16 @@ static void run_repair(tt_client *c, tt_repair *r)
     tt_drive_free(&d);
 }
 
-void tt_client_repair(tt_client *c)
+bool tt_client_repair(tt_client *c, int64_t until_ns)
 {
-    for (int i = 0; i < REPAIRS_A_ROUND; i++) {
-        tt_repair *r;
+    tt_repair *r;
 
-        pthread_mutex_lock(&c->mu);
-        r = tt_repair_next(&c->core, tt_client_now(c));
-        pthread_mutex_unlock(&c->mu);
-        if (!r)
-            return;
-        run_repair(c, r);
-    }
+    pthread_mutex_lock(&c->mu);
+    r = tt_repair_next(&c->core, tt_client_now(c));
+    pthread_mutex_unlock(&c->mu);
+    if (r)
+        run_repair(c, r, until_ns);
+    return r != NULL;
 }
 
 static void tend_pools(tt_client *c)
@@ -133,24 +138,26 @@ static void begin_deferring(tt_client *c)
 void *tt_keeper_main(void *client)
 {
     tt_client *c = client;
+    bool more = false; /* deferred rows: a round takes some, and then looks after the rest */
 
     for (unsigned round = 0; nap(c, KEEP_MS); round++) {
         if (c->links) {
             tt_link_tend(c->links);
             check_policy(c);
         }
-        tt_client_repair(c);
+        for (int i = 0; i < REPAIRS_A_ROUND && !is_stopping(c); i++)
+            if (!tt_client_repair(c, tt_client_now(c) + REPAIR_MS * TT_NS_PER_MS))
+                break;
         if (round % DOUBT_EVERY == 0 && primary_is_doubtful(c))
             (void)tt_drive_discover(c, tt_client_now(c) + TT_NS_PER_S);
         if (round % POOLS_EVERY == 0)
             tend_pools(c);
-        if (round % DRAIN_EVERY != 0)
+        if (round % DRAIN_EVERY != 0 && !more)
             continue;
         if (!c->deferred)
             begin_deferring(c);
         else
-            while (!is_stopping(c) && tt_deferred_drain(c) > 0)
-                ;
+            more = tt_deferred_drain(c) > 0;
     }
     return NULL;
 }

@@ -26,6 +26,7 @@ void tt_line_push_locked(tt_line *l, const tt_cache_shape *shape, tt_ticket *tic
         l->heard_ns = tt_line_now_ns(l); /* the silence counts from here */
     slot->shape = *shape;
     slot->ticket = ticket;
+    slot->post = ticket->post;
     ticket->slot = l->tail++;
 }
 
@@ -193,6 +194,7 @@ int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadlin
         pthread_mutex_unlock(&l->mu);
         return rc;
     }
+    out->unsent = false;
     holder = !l->held;
     if (holder) {
         l->held = true;
@@ -210,7 +212,7 @@ int tt_line_start(tt_line *l, const tt_batch *batch, tt_answers *out, tt_ticket 
     int rc;
 
     *mine = (tt_ticket){.word = TT_PARK_WAITING, .out = out, .away = true};
-    out->ok = false;
+    out->ok = out->unsent = false;
     out->n = 0;
     pthread_mutex_lock(&l->mu);
     tt_line_probe_locked(l);
@@ -304,7 +306,8 @@ int tt_line_init(tt_line *l, const tt_link_set *set)
     return 0;
 }
 
-/* In the child of a fork: what nobody was working on is freed; of the rest only the socket goes. */
+/* In the child of a fork: what nobody was working on is freed; of the rest only the socket goes.
+ * Tickets of calls are on stacks of threads that are not here: they are not looked at. */
 static void free_forked(tt_line *l)
 {
     if (pthread_mutex_trylock(&l->mu) != 0 || l->held || l->connecting) {
@@ -312,8 +315,8 @@ static void free_forked(tt_line *l)
         return;
     }
     for (uint64_t i = l->head; i != l->tail; i++)
-        if (tt_line_slot(l, i)->ticket && tt_line_slot(l, i)->ticket->post)
-            tt_post_free(tt_line_slot(l, i)->ticket->post);
+        if (tt_line_slot(l, i)->post)
+            tt_post_free(tt_line_slot(l, i)->post);
     tt_cache_close(l->conn);
     tt_buf_free(&l->queued);
     tt_buf_free(&l->wire);

@@ -65,6 +65,7 @@ typedef struct tt_post {
 typedef struct tt_slot {
     tt_cache_shape shape; /* set under mu, then the holder's */
     tt_ticket *ticket;    /* guarded by mu; stable while `parsing` */
+    tt_post *post;        /* whose ticket it is; NULL: a call's */
 } tt_slot;
 
 typedef struct tt_line {

@@ -261,10 +261,10 @@ int tt_line_hold(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscrip
 
         now = tt_line_now_ns(l);
         left_ns = deadline_ns - now;
+        if (got == 0) /* also when the time is over: the answer may have come long ago */
+            got = tt_cache_recv(l->conn, left_ns, tt_line_unsent(l));
         if (got == 0 && left_ns <= 0)
             return give_up(l, mine, now);
-        if (got == 0)
-            got = tt_cache_recv(l->conn, left_ns, tt_line_unsent(l));
         if (got == 0 && patient(l, now))
             continue;
         if (got <= 0) {

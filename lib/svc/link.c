@@ -149,6 +149,7 @@ int tt_link_call(tt_link_set *s, const tt_batch *batch, int64_t deadline_ns, tt_
     int rc = TT_LINE_DOWN;
 
     out->ok = false;
+    out->unsent = true;
     out->n = 0;
     if (deadline_ns <= now)
         return TT_E_TIMEOUT;
@@ -192,8 +193,10 @@ int tt_link_start(tt_link_set *s, const tt_batch *batch, tt_answers *out, tt_cac
         mine->out = out;
         atomic_fetch_add_explicit(&l->callers, 1, memory_order_relaxed);
         rc = tt_line_start(l, batch, out, &mine->ticket);
-        if (rc)
+        if (rc) {
             atomic_fetch_sub_explicit(&l->callers, 1, memory_order_relaxed);
+            gate_report(&s->gate, tt_now_ns(s->clock), rc, false);
+        }
     }
     if (rc)
         out->ok = false;

@@ -195,7 +195,7 @@ static int set_caching(tt_client *c, tt_plan *p, const tt_read_options *o, tt_er
         return tt_fail(err, TT_E_ARGUMENT,
                        "no class \"%.64s\" in cache.classes; \"\" is the default", o->cache_class);
     p->cached = c->cached && p->mode != TT_READ_STRONG;
-    p->no_entry = p->info.class != TT_SQL_READ || p->ttl_ms == 0;
+    p->no_entry = p->info.class != TT_SQL_READ;
     rc = add_given(p, o->tags, o->n_tags, err);
     if (rc == 0 && o->n_tags == 0) {
         if (!p->info.tables_complete)

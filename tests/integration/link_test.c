@@ -387,6 +387,118 @@ START_TEST(posts_are_bounded)
 }
 END_TEST
 
+/* Whoever was busy elsewhere finds what came long ago, however late it is: the node has answered.
+ */
+START_TEST(an_answer_that_came_is_taken_however_late)
+{
+    tt_link_set *s = new_set(&(tt_link_options){.stall_ms = 100});
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd c = script("echo", "x", TT_STR("1"));
+    tt_batch batch = {&c, 1};
+
+    ck_assert_int_eq(call(s, &c, 1, 2000, &a), 0);
+    for (int i = 0; i < 6; i++) { /* one more than timeouts that open the breaker */
+        tt_cache_pending p;
+
+        ck_assert_int_eq(tt_link_start(s, &batch, &a, &p), 0);
+        sleep_ms(i == 0 ? 200 : 60);
+        ck_assert_int_eq(tt_link_finish(s, &p, in_ms(-1)), 0);
+        check_text(&a.replies[0], "x=1");
+    }
+    ck_assert_int_eq(call(s, &c, 1, 2000, &a), 0);
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+START_TEST(what_was_not_sent_is_told)
+{
+    tt_link_set *s = new_set(&(tt_link_options){0});
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd c = get("x");
+
+    ck_assert_int_eq(call(s, &c, 1, 2000, &a), 0);
+    ck_assert_int_eq(call(s, &c, 1, -1, &a), TT_E_TIMEOUT);
+    ck_assert(a.unsent);
+    (void)kill(redis.pid, SIGSTOP);
+    ck_assert_int_eq(call(s, &c, 1, 20, &a), TT_E_TIMEOUT);
+    ck_assert(!a.unsent); /* it may be carried out yet */
+    (void)kill(redis.pid, SIGCONT);
+    redis_kill(&redis);
+    while (call(s, &c, 1, 100, &a) == 0 || !a.unsent)
+        sleep_ms(1);
+    ck_assert_int_eq(call(s, &c, 1, 100, &a), TT_E_CACHE_UNAVAILABLE);
+    ck_assert(a.unsent && !a.ok);
+    redis_start(&redis);
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+typedef struct away {
+    tt_link_set *set;
+    atomic_bool started, forked;
+} away;
+
+static void *starts_and_is_away(void *ctx)
+{
+    away *w = ctx;
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd c = script("echo", "x", TT_STR("1"));
+    tt_cache_pending p;
+    int rc = tt_link_start(w->set, &(tt_batch){&c, 1}, &a, &p);
+
+    atomic_store(&w->started, true);
+    while (!atomic_load(&w->forked))
+        sleep_ms(1);
+    if (rc == 0)
+        rc = tt_link_finish(w->set, &p, in_ms(2000));
+    tt_buf_free(&a.bytes);
+    return rc == 0 ? ctx : NULL;
+}
+
+static void *writes_on_its_stack(void *ctx)
+{
+    volatile char bytes[65536];
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = 'A';
+    return ctx;
+}
+
+/* The call that is under way lies on the stack of a thread that the child does not have, and whose
+ * stack another thread may have been given there. */
+START_TEST(a_child_looks_at_no_call_of_its_parent)
+{
+    away w = {.set = new_set(&(tt_link_options){0})};
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    tt_cmd c = get("x");
+    pthread_t thread, other;
+    void *done = NULL;
+    int status = 1;
+    pid_t pid;
+
+    ck_assert_int_eq(call(w.set, &c, 1, 2000, &a), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, starts_and_is_away, &w), 0);
+    while (!atomic_load(&w.started))
+        sleep_ms(1);
+    pid = fork();
+    if (pid == 0) {
+        if (pthread_create(&other, NULL, writes_on_its_stack, &w) == 0)
+            (void)pthread_join(other, NULL);
+        tt_link_set_free(w.set, true);
+        (void)kill(getpid(), SIGKILL); /* see fork_and_free() */
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    atomic_store(&w.forked, true);
+    ck_assert_int_eq(pthread_join(thread, &done), 0);
+    ck_assert_ptr_eq(done, &w);
+    tt_buf_free(&a.bytes);
+    tt_link_set_free(w.set, false);
+}
+END_TEST
+
 START_TEST(a_child_frees_without_harm_to_its_parent)
 {
     tt_link_set *s = new_set(&(tt_link_options){0});
@@ -753,7 +865,10 @@ int main(void)
     tcase_add_test(t, a_dead_node_costs_microseconds);
     tcase_add_test(t, posts_are_sent_though_nobody_calls);
     tcase_add_test(t, posts_are_bounded);
+    tcase_add_test(t, an_answer_that_came_is_taken_however_late);
+    tcase_add_test(t, what_was_not_sent_is_told);
     tcase_add_test(t, a_child_frees_without_harm_to_its_parent);
+    tcase_add_test(t, a_child_looks_at_no_call_of_its_parent);
     tcase_add_test(t, any_allocation_may_fail);
     if (suite_rounds(1000) == 1000) /* all of it is about time, which memcheck has none of */
         tcase_add_test(t, deadlines_end_calls_and_not_the_connection);

@@ -265,6 +265,7 @@ void proc_batch(proc *p, const tt_batch *from, op_kind kind, batch_fn *done, voi
                 b->cmds[i].args[1] = tt_str_n(p->lease_token, TT_NONCE_BYTES);
             }
     if (!p->link.open) {
+        b->answers->unsent = true;
         sim_in(s, sim_delay(s, MS), answered, b, false);
         return;
     }

@@ -157,6 +157,38 @@ START_TEST(a_kill_on_another_server_settles_nothing)
 }
 END_TEST
 
+static int64_t elapsed_ms(int64_t since_ns)
+{
+    return (tt_now_ns(&tt_clock_system) - since_ns) / TT_NS_PER_MS;
+}
+
+/* Outcomes that wait for a server which does not answer are left to the marks: closing does not
+ * wait for each. */
+START_TEST(closing_does_not_wait_for_the_unreachable)
+{
+    tt_client *c = client_new();
+    tt_str key = TT_STR("twotier:t:x");
+    int64_t began;
+
+    fake_set(fake.silent = true);
+    for (int i = 0; i < c->n_nodes; i++)
+        tt_nodepool_evict(c->nodes[i].pool);
+    pthread_mutex_lock(&c->mu);
+    for (int i = 0; i < 20; i++) {
+        tt_repair *r = tt_core_repair(&c->core, TT_STR("id-1"), 7, tt_nonce_new(c->core.rng),
+                                      TT_STR("P"), &key, 1);
+
+        ck_assert_ptr_nonnull(r);
+        r->kill = true;
+    }
+    pthread_mutex_unlock(&c->mu);
+    (void)nanosleep(&(struct timespec){0, 100000000}, NULL);
+    began = tt_now_ns(&tt_clock_system);
+    tt_client_stop(c);
+    ck_assert_int_lt(elapsed_ms(began), 8000); /* each takes a second */
+}
+END_TEST
+
 /* ---- tags of tables ----------------------------------------------------------------------------
  */
 
@@ -421,6 +453,7 @@ START_TEST(tags_count_where_nothing_is_kept)
         fake_heard("id-1: SELECT v, NOW() FROM t") + fake_heard("id-2: SELECT v, NOW() FROM t"), 3);
     tag_state(c, "x", state, sizeof(state));
     ck_assert_msg(strchr(state, '@') != NULL, "%s", state); /* it was looked at, and settled */
+    ck_assert_uint_eq(tt_local_count(c->local).entries, 2); /* the term and the tag */
     tt_client_stop(c);
 }
 END_TEST
@@ -562,6 +595,7 @@ int main(void)
     tcase_add_test(t, a_pooled_connection_to_another_server_serves_nobody);
     tcase_add_test(t, the_health_check_finds_the_new_server);
     tcase_add_test(t, a_kill_on_another_server_settles_nothing);
+    tcase_add_test(t, closing_does_not_wait_for_the_unreachable);
     tcase_add_test(t, tables_have_one_tag_whatever_the_schema_of_the_client);
     tcase_add_test(t, tags_keep_the_names_that_callers_know);
     tcase_add_test(t, what_is_only_right_on_the_primary_stays_there);

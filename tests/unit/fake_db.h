@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -44,6 +45,7 @@ static struct {
     int at[FAKE_SERVERS]; /* the server that answers at an address */
     fake_answer write, commit;
     int64_t read_ms; /* how long a read takes */
+    bool silent;     /* no server answers to who connects */
     int64_t killed[8];
     int n_killed;
     char log[FAKE_LOG][FAKE_TEXT]; /* statements, with the server's name before them */
@@ -62,6 +64,7 @@ static inline void fake_reset(void)
     pthread_mutex_lock(&fake.mu);
     fake.n_log = fake.n_killed = 0;
     fake.read_ms = 0;
+    fake.silent = false;
     fake.write = fake.commit = (fake_answer){.position = true};
     for (int i = 0; i < FAKE_SERVERS; i++) {
         fake_server *s = &fake.servers[i];
@@ -110,9 +113,18 @@ static inline void fake_quiet(void)
 static inline tt_db_status fake_connect(const tt_allocator *a, const tt_db_target *target,
                                         tt_db_conn **out, tt_error *err)
 {
-    tt_db_conn *c = tt_new(a, sizeof(*c));
+    tt_db_conn *c;
+    bool silent;
 
     (void)err;
+    pthread_mutex_lock(&fake.mu);
+    silent = fake.silent;
+    pthread_mutex_unlock(&fake.mu);
+    if (silent) {
+        (void)usleep((useconds_t)target->connect_timeout_ms * 1000);
+        return TT_DB_UNSENT;
+    }
+    c = tt_new(a, sizeof(*c));
     if (!c)
         return TT_DB_LOCAL;
     pthread_mutex_lock(&fake.mu);

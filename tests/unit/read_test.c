@@ -76,8 +76,23 @@ static void tear_down(bench *b)
     tt_core_free(&b->core);
 }
 
-/* The answers to the lookup: the tag and the term of a protocol each, and an entry that fits them.
- */
+/* The answers to the lookup: the tag and the term of a protocol each, and at the key of the entry
+ * what is given; none when that is empty. */
+static void answer_with(bench *b, char tag_protocol, char term_protocol, const char *barrier,
+                        tt_str found)
+{
+    (void)snprintf(b->term, sizeof(b->term), "T%c " TERM " " EPOCH " id-1", term_protocol);
+    (void)snprintf(b->tag, sizeof(b->tag), "T%c " VERSION " " EPOCH " %s", tag_protocol, barrier);
+    b->answers.ok = true;
+    b->answers.epoch = epoch_of(EPOCH);
+    b->answers.n = 3;
+    b->answers.replies[0] = (tt_reply){found.n ? TT_REPLY_TEXT : TT_REPLY_NIL, found};
+    b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
+    b->answers.replies[2] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->tag)};
+    tt_read_step(&b->op, &(tt_event){.cache = &b->answers}, 6 * MS, &b->act);
+}
+
+/* The same with an entry of those tags. */
 static void answer(bench *b, char tag_protocol, char term_protocol, const char *barrier,
                    const char *key)
 {
@@ -89,15 +104,7 @@ static void answer(bench *b, char tag_protocol, char term_protocol, const char *
     tt_stamp_set(&stamp, 1, TT_STR(VERSION));
     e.stamp = tt_stamp_str(&stamp);
     tt_entry_write(&e, &b->entry);
-    (void)snprintf(b->term, sizeof(b->term), "T%c " TERM " " EPOCH " id-1", term_protocol);
-    (void)snprintf(b->tag, sizeof(b->tag), "T%c " VERSION " " EPOCH " %s", tag_protocol, barrier);
-    b->answers.ok = true;
-    b->answers.epoch = epoch_of(EPOCH);
-    b->answers.n = 3;
-    b->answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_buf_str(&b->entry)};
-    b->answers.replies[1] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->term)};
-    b->answers.replies[2] = (tt_reply){TT_REPLY_TEXT, tt_str_c(b->tag)};
-    tt_read_step(&b->op, &(tt_event){.cache = &b->answers}, 6 * MS, &b->act);
+    answer_with(b, tag_protocol, term_protocol, barrier, tt_buf_str(&b->entry));
 }
 
 /* After a miss: take the lease, if it is asked for; what is done then. */
@@ -177,6 +184,62 @@ START_TEST(a_barrier_of_another_term_counts_as_p)
 }
 END_TEST
 
+/* The lease was asked for beside the rows, and nothing was heard of it: it may have been granted,
+ * and would keep others waiting. */
+START_TEST(a_lease_that_was_not_heard_of_is_given_back)
+{
+    for (int i = 0; i < 2; i++) {
+        tt_event ev = {.db = TT_DB_LOCAL, .code = -1};
+        bench b;
+
+        set_up(&b, 0);
+        answer_with(&b, '1', '1', TERM "@0-1:5", TT_STR(""));
+        miss(&b);
+        ck_assert_int_eq(b.act.what, TT_DO_READ);
+        ck_assert_int_eq(b.act.batch.n, 1);
+        ck_assert(tt_str_eq(b.act.batch.cmds[0].args[0], TT_STR("lease")));
+        b.answers.ok = i;
+        b.answers.replies[0] = (tt_reply){TT_REPLY_TEXT, TT_STR("L1 of-another-token x")};
+        ev.cache = &b.answers;
+        tt_read_step(&b.op, &ev, 7 * MS, &b.act);
+        ck_assert_int_eq(b.act.what, i ? TT_DO_DONE : TT_DO_POST);
+        if (!i)
+            ck_assert(tt_str_eq(b.act.batch.cmds[0].args[0], TT_STR("release")));
+        tear_down(&b);
+    }
+}
+END_TEST
+
+/* Another process has the lease, and died with it: half of the time is left for reading oneself. */
+START_TEST(the_load_of_another_is_not_waited_for_to_the_end)
+{
+    static const char others[] = "L1 of-another-token x";
+    int64_t now_ns = 6 * MS;
+    bench b;
+
+    set_up(&b, 0);
+    b.rq.deadline_ns = 106 * MS;
+    do {
+        answer_with(&b, '1', '1', TERM "@0-1:5", tt_str_c(others));
+        ck_assert_int_eq(b.act.what, TT_DO_SHARED);
+        tt_read_step(&b.op, &(tt_event){0}, now_ns, &b.act);
+        ck_assert_int_eq(b.act.what, TT_DO_CACHE);
+        b.answers.n = 1;
+        b.answers.replies[0] = (tt_reply){TT_REPLY_TEXT, tt_str_c(others)};
+        tt_read_step(&b.op, &(tt_event){.cache = &b.answers}, now_ns, &b.act);
+        if (b.act.what == TT_DO_PARK) {
+            ck_assert_int_le(b.act.until_ns, 56 * MS);
+            now_ns = b.act.until_ns;
+            tt_read_step(&b.op, &(tt_event){0}, now_ns, &b.act);
+        }
+    } while (b.act.what == TT_DO_CACHE);
+    ck_assert_int_eq(b.act.what, TT_DO_READ);
+    ck_assert_int_ge(now_ns, 20 * MS);
+    tt_node_end(&b.core.topology.nodes[1], 0);
+    tear_down(&b);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("read");
@@ -184,5 +247,7 @@ int main(void)
     tcase_add_test(t, an_entry_of_other_key_bytes_is_no_hit);
     tcase_add_test(t, with_a_later_protocol_a_read_goes_around_the_cache);
     tcase_add_test(t, a_barrier_of_another_term_counts_as_p);
+    tcase_add_test(t, a_lease_that_was_not_heard_of_is_given_back);
+    tcase_add_test(t, the_load_of_another_is_not_waited_for_to_the_end);
     return suite_run("read", t);
 }

@@ -375,6 +375,38 @@ START_TEST(patience)
 }
 END_TEST
 
+/* A server that cannot be reached is asked once, however many wait for it; bumps do not wait. */
+START_TEST(the_unreachable_are_asked_once)
+{
+    static world w;
+    static const row unreachable = {
+        "unreachable",
+        KILL,
+        {{'b', NULL, TT_DO_CACHE}, {'t', "id-a", TT_DO_KILL}, {'k', "unsent", TT_DO_DONE}},
+        false,
+        true,
+        "",
+        N(KILLED)};
+    tt_repair *r, *bump;
+
+    set_up(&w);
+    for (int i = 0; i < 20; i++)
+        (void)queue_one(&w, KILL);
+    bump = queue_one(&w, 0);
+    r = tt_repair_next(&w.core, 0);
+    tt_repair_init(&w.op, &w.core, r);
+    (void)run_steps(&w, &unreachable);
+    tt_repair_finish(&w.op, 0);
+    ck_assert_ptr_eq(tt_repair_next(&w.core, 20 * MS - 1), bump);
+    ck_assert_ptr_null(tt_repair_next(&w.core, 20 * MS - 1));
+    tt_repair_free(w.core.a, bump);
+    r = tt_repair_next(&w.core, 20 * MS);
+    ck_assert_ptr_nonnull(r);
+    tt_repair_free(w.core.a, r);
+    tt_core_free(&w.core);
+}
+END_TEST
+
 /* A mark past its deadline is queued once, however often it is met. */
 START_TEST(reaped_once)
 {
@@ -410,6 +442,7 @@ int main(void)
 
     tcase_add_loop_test(t, each, 0, (int)TT_COUNT(rows));
     tcase_add_test(t, patience);
+    tcase_add_test(t, the_unreachable_are_asked_once);
     tcase_add_test(t, reaped_once);
     return suite_run("repair", t);
 }

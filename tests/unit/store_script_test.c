@@ -464,7 +464,6 @@ static const struct {
     {" [^ ,]+,%d+,[^ ,]+,%d+", " %S+"},
     {"if verb ~= 'withdraw' then", "if true then"},
     {"if verb ~= 'withdraw' then", "if false then"},
-    {"later, marks = true, found", "marks = found"},
     {"    redis.call('DEL', key)\n  elseif marks ~= found",
      "    redis.call('SET', key, '')\n  elseif marks ~= found"},
     {"elseif marks ~= found then", "else"},

@@ -91,6 +91,79 @@ START_TEST(what_commits_by_itself_is_not_deferred)
 }
 END_TEST
 
+/* Marks that were never sent are nowhere: nothing is left behind, and the connection is good. */
+START_TEST(what_was_not_sent_leaves_nothing_behind)
+{
+    tt_write_request rq = {.tag_keys = tags, .n_tags = 2, .deadline_ns = INT64_MAX};
+    tt_write_op op;
+    tt_act act;
+
+    for (int i = 0; i < 4; i++) {
+        bool unsent = i % 2;
+
+        core.cfg.defer = i / 2;
+        answers.ok = false;
+        answers.unsent = unsent;
+        begin(&op, &rq, &act);
+        step(&op, (tt_event){.cache = &answers}, &act, i / 2 ? TT_DO_EXECUTE : TT_DO_DONE);
+        if (i / 2) {
+            ck_assert(act.defer);
+            step(&op, (tt_event){.rows_changed = true}, &act, TT_DO_DONE);
+            ck_assert_int_eq(op.code, 0);
+        } else {
+            ck_assert_int_eq(op.code, TT_E_CACHE_UNAVAILABLE);
+        }
+        ck_assert_int_eq(op.discard, !unsent);
+        ck_assert_int_eq(core.n_repairs, !unsent);
+        if (!unsent)
+            tt_repair_free(core.a, tt_repair_next(&core, 10));
+        tt_write_finish(&op);
+    }
+}
+END_TEST
+
+/* The cache may be well, where the caller's time was over before it was asked. */
+START_TEST(a_write_that_is_late_is_told_so)
+{
+    tt_write_request rq = {.tag_keys = tags, .n_tags = 2, .deadline_ns = 10};
+    tt_write_op op;
+    tt_act act;
+
+    for (int i = 0; i < 2; i++) {
+        core.cfg.defer = i;
+        answers.ok = false;
+        answers.unsent = true;
+        begin(&op, &rq, &act);
+        step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DONE);
+        ck_assert_int_eq(op.code, TT_E_TIMEOUT);
+        tt_write_finish(&op);
+    }
+}
+END_TEST
+
+/* Marks to withdraw are left to the reaping of others where too many wait already; bumps never. */
+START_TEST(withdrawals_do_not_pile_up)
+{
+    tt_write_request rq = {.tag_keys = tags, .n_tags = 2, .deadline_ns = INT64_MAX};
+    tt_write_op op;
+    tt_act act;
+
+    answers.ok = answers.unsent = false;
+    for (int i = 0; i < TT_REPAIRS_MAX + 10; i++) {
+        begin(&op, &rq, &act);
+        step(&op, (tt_event){.cache = &answers}, &act, TT_DO_DONE);
+        tt_write_finish(&op);
+    }
+    ck_assert_int_eq(core.n_repairs, TT_REPAIRS_MAX);
+    core.cfg.defer = true;
+    begin(&op, &rq, &act);
+    step(&op, (tt_event){.cache = &answers}, &act, TT_DO_EXECUTE);
+    step(&op, (tt_event){.rows_changed = true}, &act, TT_DO_DONE);
+    ck_assert_int_eq(core.n_repairs, TT_REPAIRS_MAX + 1);
+    tt_write_finish(&op);
+}
+END_TEST
+
 /* The answers of tags of this protocol, and of the term that names id-1. */
 static void answer(int n, const char *tag)
 {
@@ -248,6 +321,9 @@ int main(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, what_commits_by_itself_is_not_deferred);
+    tcase_add_test(t, what_was_not_sent_leaves_nothing_behind);
+    tcase_add_test(t, a_write_that_is_late_is_told_so);
+    tcase_add_test(t, withdrawals_do_not_pile_up);
     tcase_add_test(t, a_position_that_is_lost_is_unknown);
     tcase_add_test(t, a_repair_is_done_when_its_tags_are);
     tcase_add_test(t, a_mark_outlives_its_call);
