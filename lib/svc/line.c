@@ -12,8 +12,6 @@
 #define CLOCK_NS TT_NS_PER_S
 /* Buffers that grew beyond this are given back. */
 #define KEEP_BYTES (1024 * 1024)
-/* So many batches in one send mean that more are on their way. */
-#define CROWD 4
 
 /* ---- the queue, under mu -------------------------------------------------------------------- */
 
@@ -85,6 +83,38 @@ static int push_batch_locked(tt_line *l, const tt_batch *batch, tt_str load, tt_
     return 0;
 }
 
+void tt_line_lend_locked(tt_line *l)
+{
+    l->lent = !tt_line_unsent(l);
+}
+
+void tt_line_regain_locked(tt_line *l)
+{
+    l->lent = false;
+    while (l->sending) { /* which does not wait for anything */
+        pthread_mutex_unlock(&l->mu);
+        (void)sched_yield();
+        pthread_mutex_lock(&l->mu);
+    }
+}
+
+/* The holder is waiting for answers: when half of the callers have queued, send it for all, so that
+ * the node works while the other half thinks. Errors are for the holder to see. With mu held. */
+static void send_for_all_locked(tt_line *l)
+{
+    int callers = atomic_load_explicit(&l->callers, memory_order_relaxed);
+
+    if (!l->lent || l->sending || l->tail - l->sent < (uint64_t)callers / 2)
+        return;
+    l->sending = true;
+    tt_line_take_locked(l);
+    pthread_mutex_unlock(&l->mu);
+    if (tt_line_flush(l) < 0)
+        l->wired = l->wire.n;
+    pthread_mutex_lock(&l->mu);
+    l->sending = false;
+}
+
 void tt_line_take_locked(tt_line *l)
 {
     tt_buf spare = l->wire;
@@ -97,7 +127,6 @@ void tt_line_take_locked(tt_line *l)
     if (spare.cap > KEEP_BYTES)
         tt_buf_free(&spare);
     l->queued = spare;
-    l->crowded = l->tail - l->sent >= CROWD;
     l->sent = l->tail;
 }
 
@@ -141,6 +170,7 @@ static int wait_turn(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *nos
             continue;
         pthread_mutex_lock(&l->mu);
         mine->promised = false;
+        tt_line_regain_locked(l);
         tt_line_take_locked(l);
         pthread_mutex_unlock(&l->mu);
         return tt_line_hold(l, mine, deadline_ns, noscript);
@@ -168,15 +198,6 @@ void tt_line_probe_locked(tt_line *l)
     pthread_mutex_lock(&l->mu);
 }
 
-/* Those who have just been answered are about to ask again: who comes first lets them run, and
- * sends for all. */
-static void gather_locked(tt_line *l)
-{
-    pthread_mutex_unlock(&l->mu);
-    (void)sched_yield();
-    pthread_mutex_lock(&l->mu);
-}
-
 int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadline_ns,
                  tt_answers *out, bool *noscript)
 {
@@ -198,9 +219,9 @@ int tt_line_call(tt_line *l, const tt_batch *batch, tt_str load, int64_t deadlin
     holder = !l->held;
     if (holder) {
         l->held = true;
-        if (l->crowded)
-            gather_locked(l);
         tt_line_take_locked(l);
+    } else {
+        send_for_all_locked(l);
     }
     pthread_mutex_unlock(&l->mu);
     return holder ? tt_line_hold(l, &mine, deadline_ns, noscript)
@@ -218,6 +239,8 @@ int tt_line_start(tt_line *l, const tt_batch *batch, tt_answers *out, tt_ticket 
     tt_line_probe_locked(l);
     rc = l->conn ? push_batch_locked(l, batch, TT_STR(""), mine) : TT_LINE_DOWN;
     if (rc || l->held) {
+        if (!rc)
+            send_for_all_locked(l);
         pthread_mutex_unlock(&l->mu);
         return rc;
     }

@@ -7,10 +7,12 @@
  *       |  replies due   |  in `queued`   |        each slot: a shape, and a ticket or nobody
  *   ----+----------------+----------------+----
  *
- * One thread at a time holds the line: it alone sends, receives and parses. It takes what is
- * queued, sends it in one piece, parses what comes into the answers of whoever waits for it, and
- * leaves when its own answers are in; if others wait, one of them, the last, becomes the holder. So
- * a thread that is alone does one send and one recv, and many threads share both.
+ * One thread at a time holds the line: it alone receives and parses. It takes what is queued, sends
+ * it in one piece, parses what comes into the answers of whoever waits for it, and leaves when its
+ * own answers are in; if others wait, one of them, the last, becomes the holder. While it only
+ * waits it lends the sending: when half of the callers have queued, the last of them sends for all,
+ * so that the node works on one half while the other is at work here. So a thread that is alone
+ * does one send and one recv, and many threads share both.
  *
  * A ticket is on the stack of a waiting call, or on the heap for a post. It is out of reach of its
  * owner while it is `promised`: then the holder will hand it an outcome, and the owner must wait
@@ -86,7 +88,8 @@ typedef struct tt_line {
     bool connecting;
     bool held;
     bool parsing; /* the holder is using slots and tickets without mu */
-    bool crowded; /* the last batches of many were sent as one */
+    bool lent;    /* `wire` is empty, and whoever queues may send: the holder is waiting */
+    bool sending; /* somebody does */
     uint64_t head, sent, tail;
     tt_slot *slots;
     tt_buf queued; /* bytes of the slots sent..tail */
@@ -94,7 +97,7 @@ typedef struct tt_line {
     int64_t heard_ns; /* when the connection last gave a byte, or was idle */
     int64_t asked_ns; /* when it was last asked for the time */
 
-    /* the holder's */
+    /* the holder's, unless `lent` */
     tt_buf wire; /* bytes being sent, from `wired` on */
     size_t wired;
 } tt_line;
@@ -161,6 +164,11 @@ tt_cache_dress tt_line_dress_locked(tt_line *l, const tt_batch *batch);
 void tt_line_push_locked(tt_line *l, const tt_cache_shape *shape, tt_ticket *ticket);
 /* For the holder: what is queued becomes what is being sent, if that is through. */
 void tt_line_take_locked(tt_line *l);
+/* The holder lends `wire`, if all of it is sent, to those who queue; and takes it back. */
+void tt_line_lend_locked(tt_line *l);
+void tt_line_regain_locked(tt_line *l);
+/* Send without waiting. -1: lost. For whoever has `wire`. */
+TT_MUST int tt_line_flush(tt_line *l);
 /* Drop a connection that died while nobody used it; mu may be released in between. */
 void tt_line_probe_locked(tt_line *l);
 /* From taking the role to leaving it; `wire` has been taken. Returns as tt_line_call. */

@@ -41,7 +41,7 @@ tt_ticket *tt_line_lose_locked(tt_line *l, tt_cache_conn **conn)
     *conn = l->conn;
     l->conn = NULL;
     atomic_store_explicit(&l->up, false, memory_order_relaxed);
-    l->held = false;
+    l->held = l->lent = false;
     l->head = l->sent = l->tail;
     tt_buf_clear(&l->queued);
     tt_buf_clear(&l->wire);
@@ -82,8 +82,7 @@ void tt_line_deliver(tt_line *l, tt_ticket *list, const tt_ticket *mine, tt_tick
     }
 }
 
-/* Send without waiting. -1: lost. */
-static int flush(tt_line *l)
+int tt_line_flush(tt_line *l)
 {
     while (tt_line_unsent(l)) {
         ssize_t n = tt_cache_send(l->conn, l->wire.p + l->wired, l->wire.n - l->wired);
@@ -126,7 +125,7 @@ void tt_line_leave_locked(tt_line *l, tt_ticket *list, const tt_ticket *mine)
 
         tt_line_take_locked(l);
         pthread_mutex_unlock(&l->mu);
-        rc = flush(l);
+        rc = tt_line_flush(l);
         if (rc < 0) {
             tt_line_lose(l, list, mine);
             return;
@@ -136,10 +135,12 @@ void tt_line_leave_locked(tt_line *l, tt_ticket *list, const tt_ticket *mine)
         if (tt_line_unsent(l))
             break; /* no room: whoever comes next, or tt_line_tend, goes on */
     }
-    if (heir)
+    if (heir) {
         heir->promised = true;
-    else
+        tt_line_lend_locked(l);
+    } else {
         l->held = false;
+    }
     pthread_mutex_unlock(&l->mu);
     tt_line_deliver(l, list, mine, heir);
 }
@@ -178,6 +179,28 @@ static bool parse(tt_line *l, uint64_t head, uint64_t sent, tt_ticket **list, ui
         list = &t->next;
     }
     return tt_cache_at_rest(reader); /* nothing comes that was not asked for */
+}
+
+/* Wait for bytes; meanwhile those who queue may send. As tt_cache_recv. */
+static int receive(tt_line *l, int64_t left_ns)
+{
+    bool unsent = tt_line_unsent(l);
+    bool lends =
+        !unsent && left_ns > 0 && atomic_load_explicit(&l->callers, memory_order_relaxed) > 1;
+    int got;
+
+    if (lends) {
+        pthread_mutex_lock(&l->mu);
+        tt_line_lend_locked(l);
+        pthread_mutex_unlock(&l->mu);
+    }
+    got = tt_cache_recv(l->conn, left_ns, unsent);
+    if (lends) {
+        pthread_mutex_lock(&l->mu);
+        tt_line_regain_locked(l);
+        pthread_mutex_unlock(&l->mu);
+    }
+    return got;
 }
 
 /* Bytes came: parse them, and take the finished off the queue. With mu held on return. */
@@ -256,13 +279,13 @@ int tt_line_hold(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscrip
     for (;;) {
         tt_ticket *list = NULL;
         int64_t now, left_ns;
-        int got = flush(l);
+        int got = tt_line_flush(l);
         bool ok;
 
         now = tt_line_now_ns(l);
         left_ns = deadline_ns - now;
         if (got == 0) /* also when the time is over: the answer may have come long ago */
-            got = tt_cache_recv(l->conn, left_ns, tt_line_unsent(l));
+            got = receive(l, left_ns);
         if (got == 0 && left_ns <= 0)
             return give_up(l, mine, now);
         if (got == 0 && patient(l, now))
@@ -304,7 +327,7 @@ bool tt_line_tend(tt_line *l, int64_t left_ns)
     tt_line_take_locked(l);
     stalled = stalled_locked(l, tt_line_now_ns(l));
     pthread_mutex_unlock(&l->mu);
-    got = flush(l);
+    got = tt_line_flush(l);
     if (got == 0)
         got = tt_cache_recv(l->conn, left_ns, tt_line_unsent(l));
     if (got < 0 || (got == 0 && stalled)) {
