@@ -154,7 +154,7 @@ static int contenders(const bench *b, contender *out)
     int n = 0;
 
     out[n++] =
-        (contender){"the bare client, straight to the replicas", direct, seen_by_bare, -1, false};
+        (contender){"direct: the bare client, to a replica", direct, seen_by_bare, -1, false};
     for (int i = 0; i < b->opt.n_peers; i++)
         out[n++] = (contender){b->opt.peers[i].name, through_peer, seen_by_bare, i, false};
     out[n++] = (contender){"hand-written cache (look, load, delete after the commit)", by_hand,
@@ -167,9 +167,11 @@ static int contenders(const bench *b, contender *out)
 static void put_row(FILE *f, const char *name, const bench_row *one, const bench_row *many,
                     const char *stale)
 {
-    (void)fprintf(f, "| %s | %.0f | %.2f (%.2f to %.2f) | %.0f | %.2f (%.2f to %.2f) | %s |\n",
-                  name, one->ours, one->ratio, one->low, one->high, many->ours, many->ratio,
-                  many->low, many->high, stale);
+    (void)fprintf(f,
+                  "| %s | %.0f / %.0f | %.2f (%.2f to %.2f) | %.0f / %.0f | %.2f (%.2f to %.2f) | "
+                  "%s |\n",
+                  name, one->ours, one->bare, one->ratio, one->low, one->high, many->ours,
+                  many->bare, many->ratio, many->low, many->high, stale);
 }
 
 static int stale_of(bench *b, const contender *c)
@@ -214,11 +216,13 @@ int bench_peers(bench *b, FILE *f)
         path.unit = "calls/s";
         bench_measure(b, &path, &many[i]);
     }
-    (void)fprintf(f,
-                  "| point read of one row of 700 bytes | 1 connection, us | ratio to direct | 32 "
-                  "connections, per s | ratio to direct | own write read back stale, of %d |\n"
-                  "| --- | --- | --- | --- | --- | --- |\n",
-                  READ_BACKS);
+    (void)fprintf(
+        f,
+        "| point read of one row of 700 bytes | 1 connection: us, it / direct | ratio | 32 "
+        "connections: reads per s, it / direct | ratio | own write read back stale, of %d "
+        "|\n"
+        "| --- | --- | --- | --- | --- | --- |\n",
+        READ_BACKS);
     for (int i = 0; i < n; i++) {
         int stale = stale_of(b, &all[i]);
         char text[16];

@@ -137,5 +137,7 @@ void cli_put_document(const tt_document *d);
 /* The state of the client's nodes as tables, from the library's JSON; false when it is not
  * understood. */
 bool cli_put_status(const cli *c, const char *json);
+/* What tt_explain says, from its JSON. */
+void cli_put_explain(const cli *c, const char *json);
 
 #endif

@@ -122,11 +122,14 @@ int cli_run_explain(cli *c)
     if (status != 0)
         return status;
     cli_settle(c);
-    rc = tt_explain(c->client, c->session, sql, c->params, c->n_params, &options,
-                    c->json ? TT_FORMAT_JSON : TT_FORMAT_TEXT, &d, &err);
+    rc = tt_explain(c->client, c->session, sql, c->params, c->n_params, &options, TT_FORMAT_JSON,
+                    &d, &err);
     if (rc != 0)
         return cli_fail(c, rc, &err);
-    cli_put_document(d);
+    if (c->json)
+        cli_put_document(d);
+    else
+        cli_put_explain(c, tt_document_text(d));
     tt_document_free(d);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* The library's status as tables. Its JSON is read in place: objects and arrays are walked, not
- * built. */
+/* The library's status, and what it explains, as tables. Its JSON is read in place: objects and
+ * arrays are walked, not built. */
 #include "cli/cli.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "common/table.h"
 
-enum { TEXT_MAX = 256 };
+enum { TEXT_MAX = 1024 };
 
 static const char *skip_blank(const char *s)
 {
@@ -83,12 +83,15 @@ static const char *text_of(const char *object, const char *key, char *out)
         s = "-";
         n = 1;
     }
-    memcpy(out, s, n);
+    for (end = s + n, n = 0; s < end; s++) {
+        s += *s == '\\' && s + 1 < end && (s[1] == '"' || s[1] == '\\');
+        out[n++] = *s;
+    }
     out[n] = 0;
     return out;
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
+/* ---- tables ------------------------------------------------------------------------------------
  */
 
 typedef struct column {
@@ -96,25 +99,31 @@ typedef struct column {
     enum { TEXT, MS, US, COUNT } kind;
 } column;
 
-static const column columns[] = {{"node", "node", TEXT},
-                                 {"role", "role", TEXT},
-                                 {"state", "state", TEXT},
-                                 {"lag", "lag_ms", MS},
-                                 {"latency", "latency_us", US},
-                                 {"in flight", "in_flight", COUNT},
-                                 {"connections", "connections", COUNT},
-                                 {"idle", "idle", COUNT},
-                                 {"waiting", "waiting", COUNT},
-                                 {"checked", "checked_ms_ago", MS},
-                                 {"server", "version", TEXT},
-                                 {"trouble", "trouble", TEXT}};
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+static const column node_columns[] = {{"node", "node", TEXT},
+                                      {"role", "role", TEXT},
+                                      {"state", "state", TEXT},
+                                      {"lag", "lag_ms", MS},
+                                      {"latency", "latency_us", US},
+                                      {"in flight", "in_flight", COUNT},
+                                      {"connections", "connections", COUNT},
+                                      {"idle", "idle", COUNT},
+                                      {"waiting", "waiting", COUNT},
+                                      {"checked", "checked_ms_ago", MS},
+                                      {"server", "version", TEXT},
+                                      {"trouble", "trouble", TEXT},
+                                      {NULL, NULL, TEXT}};
+static const column tag_columns[] = {{"tag", "tag", TEXT},
+                                     {"state", "state", TEXT},
+                                     {"barrier", "barrier", TEXT},
+                                     {NULL, NULL, TEXT}};
+static const column candidate_columns[] = {
+    {"node", "node", TEXT}, {"verdict", "verdict", TEXT}, {NULL, NULL, TEXT}};
 
-static void add_field(ex_table *t, const char *node, const column *c)
+static void add_field(ex_table *t, const char *object, const column *c)
 {
     char text[TEXT_MAX], shown[TEXT_MAX];
 
-    text_of(node, c->key, text);
+    text_of(object, c->key, text);
     if (c->kind == MS && text[0] != '-')
         (void)snprintf(shown, sizeof(shown), "%.200s ms", text);
     else if (c->kind == US && text[0] != '-')
@@ -124,15 +133,19 @@ static void add_field(ex_table *t, const char *node, const column *c)
     ex_table_add_text(t, c->kind == TEXT ? EX_LEFT : EX_RIGHT, shown);
 }
 
-static void put_nodes(const cli *c, const char *s)
+/* An array of objects; `columns` end with one without a title. */
+static void put_array(const cli *c, const char *s, const column *columns)
 {
     ex_table t;
+    size_t n = 0;
 
-    ex_table_init(&t, COLUMNS);
-    for (size_t i = 0; i < COLUMNS; i++)
+    while (columns[n].title)
+        n++;
+    ex_table_init(&t, n);
+    for (size_t i = 0; i < n; i++)
         ex_table_add_text(&t, columns[i].kind == TEXT ? EX_LEFT : EX_RIGHT, columns[i].title);
     for (s = skip_blank(s + 1); *s == '{'; s = skip_blank(s + (*s == ','))) {
-        for (size_t i = 0; i < COLUMNS; i++)
+        for (size_t i = 0; i < n; i++)
             add_field(&t, s, &columns[i]);
         s = skip_blank(skip_value(s));
     }
@@ -168,6 +181,47 @@ bool cli_put_status(const cli *c, const char *json)
     printf("primary    %s\n", text_of(json, "primary", text));
     put_cache(cache);
     (void)putchar('\n');
-    put_nodes(c, nodes);
+    put_array(c, nodes, node_columns);
     return true;
+}
+
+/* ---- explain -----------------------------------------------------------------------------------
+ */
+
+/* An array of texts, on one line. */
+static void put_texts(const char *title, const char *s)
+{
+    printf("%-12s", title);
+    for (s = skip_blank(s + 1); *s == '"'; s = skip_blank(s + (*s == ','))) {
+        const char *end = skip_string(s);
+
+        printf(" %.*s", (int)(end - s - 2), s + 1);
+        s = skip_blank(end);
+    }
+    (void)putchar('\n');
+}
+
+void cli_put_explain(const cli *c, const char *json)
+{
+    static const char *const keys[] = {"class",  "because", "refused", "message", "goes_to",
+                                       "cached", "key",     "ttl_ms",  "cache",   "waits_for"};
+    static const char *const titles[] = {"class",  "because", "refused", "message", "goes to",
+                                         "cached", "key",     "ttl, ms", "cache",   "waits for"};
+    const char *invalidates = find(json, "invalidates"), *tags = find(json, "tags");
+    const char *candidates = find(json, "candidates");
+    char text[TEXT_MAX];
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (find(json, keys[i]))
+            printf("%-12s %s\n", titles[i], text_of(json, keys[i], text));
+    if (invalidates)
+        put_texts("invalidates", invalidates);
+    if (tags) {
+        (void)putchar('\n');
+        put_array(c, tags, tag_columns);
+    }
+    if (candidates) {
+        (void)putchar('\n');
+        put_array(c, candidates, candidate_columns);
+    }
 }
