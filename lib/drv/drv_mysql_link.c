@@ -1,10 +1,12 @@
 #include "drv/drv_mysql.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -190,23 +192,95 @@ static int socket_of(MYSQL *mysql)
     return mysql->net.vio ? (int)mysql->net.fd : -1;
 }
 
-/* Its timeout ends with the server's greeting: a server that falls silent after it would be waited
- * for without end. (MySQL 9.7 C API Developer Guide, "mysql_real_connect_nonblocking()".) */
+/* Its timeout ends with the server's greeting, and its calls that do not block do so all the same
+ * where the server asks for another way to log in. So a thread ends the connection when the time is
+ * over. The socket is a duplicate, whose number nobody else is given meanwhile. */
+typedef struct login_limit {
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t over;
+    struct timespec until;
+    int socket;
+    bool done; /* guarded by mu */
+} login_limit;
+
+static void *limit_main(void *ctx)
+{
+    login_limit *l = ctx;
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&l->mu);
+    while (!l->done && rc == 0)
+        rc = pthread_cond_timedwait(&l->over, &l->mu, &l->until);
+    if (!l->done)
+        (void)shutdown(l->socket, SHUT_RDWR);
+    (void)pthread_mutex_unlock(&l->mu);
+    return NULL;
+}
+
+static bool start_limit(login_limit *l, int fd, int64_t left_ms)
+{
+    pthread_condattr_t attr;
+    sigset_t all, before;
+    int64_t until_ns = tt_now_ns(&tt_clock_system) + left_ms * TT_NS_PER_MS;
+    bool runs;
+
+    *l = (login_limit){.socket = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    l->until = (struct timespec){until_ns / TT_NS_PER_S, until_ns % TT_NS_PER_S};
+    if (l->socket < 0)
+        return false;
+    (void)pthread_mutex_init(&l->mu, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&l->over, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    runs = pthread_create(&l->thread, NULL, limit_main, l) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (runs)
+        return true;
+    (void)close(l->socket);
+    (void)pthread_cond_destroy(&l->over);
+    (void)pthread_mutex_destroy(&l->mu);
+    return false;
+}
+
+static void end_limit(login_limit *l)
+{
+    (void)pthread_mutex_lock(&l->mu);
+    l->done = true;
+    (void)pthread_cond_signal(&l->over);
+    (void)pthread_mutex_unlock(&l->mu);
+    (void)pthread_join(l->thread, NULL);
+    (void)close(l->socket);
+    (void)pthread_cond_destroy(&l->over);
+    (void)pthread_mutex_destroy(&l->mu);
+}
+
+/* (MySQL 9.7 C API Developer Guide, "mysql_real_connect_nonblocking()".) */
 static bool log_in(MYSQL *mysql, const tt_db_target *t)
 {
-    int64_t until_ns =
-        tt_now_ns(&tt_clock_system) + TT_MAX(t->connect_timeout_ms, 1) * TT_NS_PER_MS;
+    int64_t began_ns = tt_now_ns(&tt_clock_system);
+    bool limited = false;
+    login_limit limit;
     enum net_async_status status;
 
     while ((status = mysql_real_connect_nonblocking(mysql, t->host, t->user, t->password, t->schema,
                                                     t->port, t->socket, CLIENT_MULTI_RESULTS)) ==
            NET_ASYNC_NOT_READY) {
         struct pollfd p = {socket_of(mysql), POLLIN, 0};
+        int64_t spent_ms = (tt_now_ns(&tt_clock_system) - began_ns) / TT_NS_PER_MS;
 
-        if (tt_now_ns(&tt_clock_system) >= until_ns && p.fd >= 0)
-            (void)shutdown(p.fd, SHUT_RDWR); /* which the library sees */
+        if (!limited && p.fd >= 0) {
+            limited = start_limit(&limit, p.fd, t->connect_timeout_ms - spent_ms);
+            if (!limited)
+                (void)shutdown(p.fd, SHUT_RDWR); /* it fails, rather than be without end */
+        }
         (void)poll(&p, 1, LOGIN_LOOK_MS);
     }
+    if (limited)
+        end_limit(&limit);
     return status == NET_ASYNC_COMPLETE;
 }
 

@@ -20,7 +20,7 @@ void tt_drive_init(tt_drive *d, tt_client *c, int64_t deadline_ns, const tt_work
     d->conn = NULL;
     d->pool = NULL;
     d->commit = false;
-    d->answers.ok = false;
+    d->answers.ok = d->answers.unsent = false;
     d->answers.n = 0;
     d->answers.bytes = tt_buf_init(&c->a);
     d->effect = (tt_db_effect){.position = tt_buf_init(&c->a)};

@@ -10,6 +10,8 @@
 #define IDLE_NS TT_NS_PER_S
 /* A batch with marks asks for the time when it was asked for so long ago. */
 #define CLOCK_NS TT_NS_PER_S
+/* What a late tt_line_finish waits all the same. */
+#define LATE_NS TT_NS_PER_MS
 /* Buffers that grew beyond this are given back. */
 #define KEEP_BYTES (1024 * 1024)
 
@@ -99,20 +101,22 @@ void tt_line_regain_locked(tt_line *l)
 }
 
 /* The holder is waiting for answers: when half of the callers have queued, send it for all, so that
- * the node works while the other half thinks. Errors are for the holder to see. With mu held. */
+ * the node works while the other half thinks. What could not be sent stays in `wire`, for the
+ * holder to send or to fail with. With mu held. */
 static void send_for_all_locked(tt_line *l)
 {
     int callers = atomic_load_explicit(&l->callers, memory_order_relaxed);
+    bool failed;
 
     if (!l->lent || l->sending || l->tail - l->sent < (uint64_t)callers / 2)
         return;
     l->sending = true;
     tt_line_take_locked(l);
     pthread_mutex_unlock(&l->mu);
-    if (tt_line_flush(l) < 0)
-        l->wired = l->wire.n;
+    failed = tt_line_flush(l) < 0;
     pthread_mutex_lock(&l->mu);
     l->sending = false;
+    l->lent = l->lent && !failed;
 }
 
 void tt_line_take_locked(tt_line *l)
@@ -254,6 +258,9 @@ int tt_line_finish(tt_line *l, tt_ticket *mine, int64_t deadline_ns, bool *noscr
     bool holder;
 
     *noscript = false;
+    /* Who comes late finds the answer all the same, if it is here; one who is reading hands it over
+     * in a moment. */
+    deadline_ns = TT_MAX(deadline_ns, tt_line_now_ns(l) + LATE_NS);
     pthread_mutex_lock(&l->mu);
     mine->away = false;
     holder = !mine->promised && !l->held;

@@ -97,7 +97,7 @@ int tt_local_call(tt_local *l, const tt_batch *batch, tt_answers *out)
 {
     tt_store_door door = {enter, leave, l, l->epoch};
 
-    out->ok = false;
+    out->ok = out->unsent = false;
     out->n = 0;
     if (batch->n < 1 || batch->n > TT_BATCH_MAX)
         return TT_E_ARGUMENT;

@@ -2,6 +2,7 @@
  * its script meanwhile. Whatever happens: an answer belongs to its question. */
 #include "unit/suite.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -431,6 +432,82 @@ START_TEST(what_was_not_sent_is_told)
     ck_assert(a.unsent && !a.ok);
     redis_start(&redis);
     tt_buf_free(&a.bytes);
+    tt_link_set_free(s, false);
+}
+END_TEST
+
+static atomic_uint sends, fails_every; /* 0: none fails */
+
+ssize_t __real_send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
+
+/* What a socket answers that is short of memory, and good again a moment later. */
+ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+{
+    unsigned every = atomic_load(&fails_every);
+
+    if (every && atomic_fetch_add(&sends, 1) % every == every - 1) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    return __real_send(fd, p, n, flags);
+}
+
+typedef struct asker {
+    tt_link_set *set;
+    int number, right, wrong, failed;
+} asker;
+
+static void *asks_for_its_own(void *ctx)
+{
+    asker *me = ctx;
+    tt_answers a = tt_answers_init(&tt_allocator_libc);
+    int64_t until = in_ms(500);
+    char key[16];
+    tt_cmd c;
+
+    (void)snprintf(key, sizeof(key), "own-%d", me->number);
+    c = get(key);
+    while (tt_now_ns(&tt_clock_system) < until) {
+        if (call(me->set, &c, 1, 1000, &a) != 0)
+            me->failed++;
+        else if (a.replies[0].kind == TT_REPLY_TEXT && tt_str_eq(a.replies[0].text, tt_str_c(key)))
+            me->right++;
+        else
+            me->wrong++;
+    }
+    tt_buf_free(&a.bytes);
+    return NULL;
+}
+
+/* A send that fails, whoever does it, never leaves an answer to the wrong question. */
+START_TEST(a_send_that_fails_shifts_no_answers)
+{
+    enum { ASKERS = 16 };
+    tt_link_set *s = new_set(&(tt_link_options){0});
+    asker askers[ASKERS];
+    pthread_t threads[ASKERS];
+    int right = 0, failed = 0;
+
+    for (int i = 0; i < ASKERS; i++) {
+        char command[64];
+
+        (void)snprintf(command, sizeof(command), "SET own-%d own-%d", i, i);
+        (void)redis_do(&redis, command);
+        askers[i] = (asker){s, i, 0, 0, 0};
+    }
+    atomic_store(&fails_every, 97);
+    for (int i = 0; i < ASKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, asks_for_its_own, &askers[i]), 0);
+    for (int i = 0; i < ASKERS; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_int_eq(askers[i].wrong, 0);
+        right += askers[i].right;
+        failed += askers[i].failed;
+    }
+    atomic_store(&fails_every, 0);
+    ck_assert_int_gt(right, 100);
+    ck_assert_int_gt(failed, 0);
     tt_link_set_free(s, false);
 }
 END_TEST
@@ -875,6 +952,7 @@ int main(void)
     tcase_add_test(t, what_was_not_sent_is_told);
     tcase_add_test(t, a_child_frees_without_harm_to_its_parent);
     tcase_add_test(t, a_child_looks_at_no_call_of_its_parent);
+    tcase_add_test(t, a_send_that_fails_shifts_no_answers);
     tcase_add_test(t, any_allocation_may_fail);
     if (suite_rounds(1000) == 1000) /* all of it is about time, which memcheck has none of */
         tcase_add_test(t, deadlines_end_calls_and_not_the_connection);

@@ -24,6 +24,7 @@ typedef enum fake_until {
     FAKE_NEVER_SILENT = 0,
     FAKE_ACCEPT,   /* the connection is accepted, and no more */
     FAKE_GREETING, /* the answer to the account does not come */
+    FAKE_SWITCH,   /* nor that to the way to log in which was asked for */
     FAKE_LOGIN,    /* no command is answered */
     FAKE_ARMED     /* the first command is, no other */
 } fake_until;
@@ -201,7 +202,7 @@ static inline bool fake_answer(fake_mysql *s, int fd, const fake_packet *command
     }
 }
 
-static inline bool fake_greet(fake_mysql *s, int fd, fake_packet *p)
+static inline bool fake_greet(const char *plugin, int fd, fake_packet *p)
 {
     /* PROTOCOL_41, CONNECT_WITH_DB, TRANSACTIONS, SECURE_CONNECTION; MULTI_RESULTS, PLUGIN_AUTH */
     static const unsigned low = 0x0200 | 0x0008 | 0x2000 | 0x8000 | 0x0001, high = 0x0002 | 0x0008;
@@ -221,27 +222,31 @@ static inline bool fake_greet(fake_mysql *s, int fd, fake_packet *p)
     fake_put_int(p, 21, 1);
     fake_put(p, "\0\0\0\0\0\0\0\0\0", 10);
     fake_put(p, "ijklmnopqrst", 13);
-    fake_put(p, s->plugin, strlen(s->plugin) + 1);
+    fake_put(p, plugin, strlen(plugin) + 1);
     return fake_send(fd, p, &sequence);
 }
 
 static inline bool fake_login(fake_mysql *s, int fd, int until, fake_packet *p)
 {
+    const char *plugin = until == FAKE_SWITCH ? "mysql_native_password" : s->plugin;
+    const char *ask = until == FAKE_SWITCH ? "caching_sha2_password" : s->ask;
     unsigned char sequence = 0;
 
-    if (!fake_greet(s, fd, p) || !fake_receive(fd, p, &sequence))
+    if (!fake_greet(plugin, fd, p) || !fake_receive(fd, p, &sequence))
         return false;
     if (until == FAKE_GREETING)
         return true;
-    if (s->ask) {
+    if (ask) {
         p->n = 0;
         fake_put_int(p, 0xfe, 1);
-        fake_put(p, s->ask, strlen(s->ask) + 1);
+        fake_put(p, ask, strlen(ask) + 1);
         fake_put(p, "abcdefghijklmnopqrst", 21);
         if (!fake_send(fd, p, &sequence) || !fake_receive(fd, p, &sequence))
             return false;
         memcpy(s->told, p->bytes, p->n < sizeof(s->told) ? p->n : sizeof(s->told));
     }
+    if (until == FAKE_SWITCH)
+        return true;
     return fake_ok(fd, &sequence);
 }
 
@@ -254,7 +259,8 @@ static inline void *fake_serve(void *ctx)
     unsigned char sequence;
     char byte;
 
-    if (until != FAKE_ACCEPT && fake_login(s, fd, until, &p) && until != FAKE_GREETING)
+    if (until != FAKE_ACCEPT && fake_login(s, fd, until, &p) && until != FAKE_GREETING &&
+        until != FAKE_SWITCH)
         for (int n = 0; fake_receive(fd, &p, &sequence); n++) {
             atomic_fetch_add(&s->commands, p.bytes[0] != 0x01);
             if (until == FAKE_LOGIN || (until == FAKE_ARMED && n > 0))

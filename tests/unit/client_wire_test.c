@@ -52,9 +52,7 @@ static const struct {
     int longest_ms;
 } silences[] = {
     {FAKE_ACCEPT, 2500}, /* the client library counts in seconds */
-    {FAKE_GREETING, 2500},
-    {FAKE_LOGIN, 1000},
-    {FAKE_ARMED, 1000},
+    {FAKE_GREETING, 2500}, {FAKE_SWITCH, 2500}, {FAKE_LOGIN, 1000}, {FAKE_ARMED, 1000},
 };
 
 START_TEST(deadlines_cover_connecting)
