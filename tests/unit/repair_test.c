@@ -1,10 +1,9 @@
 /* What a write could not finish, as a state machine: what happens, what is done next, and what
  * becomes of the repair. */
-#include "unit/suite.h"
+#include "unit/core_support.h"
 
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "core/repair.h"
 
 enum { NODES = 2, STEPS_MAX = 6, KEYS = 2 };
@@ -199,24 +198,14 @@ typedef struct world {
     char text[128];
 } world;
 
-static void *same(void *p)
-{
-    return p;
-}
-
-static void nothing(void *p)
-{
-    (void)p;
-}
-
 /* A core that knows the servers id-a and id-b. */
 static void set_up(world *w)
 {
-    static const tt_health_config health = {.max_lag_ms = 1000, .stale_after_ms = 2000};
     tt_core_config cfg = {.cache = true, .tag_ttl_ms = 86400000, .term_key = TT_STR("ns:term")};
 
     memset(w, 0, sizeof(*w));
-    tt_core_init(&w->core, &tt_allocator_libc, &tt_rng_kernel, &cfg, &health, same, nothing);
+    tt_core_init(&w->core, &tt_allocator_libc, &tt_rng_kernel, &cfg, &steady_health,
+                 retain_uncounted, release_uncounted);
     for (int i = 0; i < NODES; i++) {
         tt_sample s = {.identity = i ? TT_STR("id-b") : TT_STR("id-a"),
                        .applied = TT_STR("0-1-5"),
