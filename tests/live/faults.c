@@ -18,6 +18,10 @@ void faults_up(void)
 
 void faults_down(void)
 {
+    char said[64];
+
+    (void)snprintf(said, sizeof(said), "%s/said", servers_dir);
+    (void)unlink(said);
     servers_down();
 }
 
