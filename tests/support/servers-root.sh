@@ -7,7 +7,8 @@
 # root's newer libc), so the library is built inside: servers mysql-exec cmake --preset dev -DTT_CLIENT=mysql
 # shellcheck disable=SC2154
 ROOT_PACKAGES=(mysql-server-core mysql-client-core libmysqlclient-dev mysql-router redis-server
-    build-essential cmake ninja-build pkg-config check libhiredis-dev libyaml-dev libxxhash-dev liblua5.1-0-dev)
+    build-essential cmake ninja-build pkg-config check libhiredis-dev libyaml-dev libxxhash-dev liblua5.1-0-dev
+    python3)
 
 # Debian's mirror, as this machine's apt is set up. The list names each archive and its base address.
 debian_mirror() {
