@@ -113,8 +113,8 @@ typedef struct tt_write_options {
  * Served from the cache when the entry is proved current, else by a replica that has applied what
  * the tags and the session ask for, else by the primary. Tried on another node after a lost
  * connection.
- * @param session  may be NULL; an uncached read then waits for nobody's writes. In a transaction
- * the read runs inside it, uncached.
+ * @param session  may be NULL; an uncached read then waits for nobody's writes. In a
+ *                 transaction the read runs inside it, uncached.
  * @param sql      one statement that only reads, zero-terminated, with `?` for parameters. In a
  *                 transaction also one that is not proved to (FOR UPDATE, functions of a session
  *                 or not known): outside it is for read.unproven to say.
@@ -158,9 +158,9 @@ typedef struct tt_invalidate_options {
 /** Invalidate tags after a change that did not go through this library. From then on reads of them
  * are filled from the primary until their history is known again.
  * @param options  may be NULL.
- * @return 0 (acknowledged, or there is no cache), TT_E_CACHE_UNAVAILABLE (it cannot be reached, or
- * refuses), TT_E_TIMEOUT (it did not answer: unknown; safe to repeat). Any thread. Blocks up to the
- * timeout, in which it is tried again. One round trip. Since 0.1. */
+ * @return 0 (acknowledged, or there is no cache), TT_E_CACHE_UNAVAILABLE (it cannot be
+ *         reached, or refuses), TT_E_TIMEOUT (it did not answer: unknown; safe to repeat).
+ * Any thread. Blocks up to the timeout, in which it is tried again. One round trip. Since 0.1. */
 TT_API int tt_invalidate_tags(tt_client *client, const char *const *tags, size_t n_tags,
                               const tt_invalidate_options *options, tt_error *err);
 
